@@ -1,0 +1,1 @@
+"""From article to delivered alert: screening, stories, subscriptions, ledger, health."""

@@ -1,0 +1,66 @@
+"""The one console command. Each subcommand is a file in `commands`, imported when called,
+so that `wirebell status` never pays for scikit-learn and the supervisor stays small.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+from typer.main import get_command
+
+# name: (module in streams.commands, one line for --help)
+COMMANDS = {
+    "up": ("up", "Start the whole line on this machine and print alerts."),
+    "check": ("check", "Validate the configuration and try each dependency."),
+    "status": ("status", "Say whether the line is healthy."),
+    "sources": ("sources", "Run the sources: poll feeds, take articles in."),
+    "worker": ("worker", "Run a worker: screen, join stories, deliver."),
+    "page": ("page", "Run the ops page."),
+    "kafka-topics": ("kafka_topics", "Create the Kafka topics."),
+    "dead-letters": ("dead_letters", "List, show and replay dead letters."),
+    "story": ("story", "Tell how a story came about."),
+    "classify": ("classify", "Classify a JSONL file."),
+    "explain": ("explain", "Say which words decide for a text's topics."),
+    "backtest": ("backtest", "Run the decisions over a file of articles; send nothing."),
+    "train": ("train", "Train the topic model."),
+    "evaluate": ("evaluate", "Judge the topic model on a labelled file."),
+}
+
+
+class _LazyGroup(TyperGroup):
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"streams.commands.{COMMANDS[cmd_name][0]}")
+        app = getattr(module, "app", None)
+        if app is None:
+            app = typer.Typer(add_completion=False)
+            app.command(name=cmd_name, help=COMMANDS[cmd_name][1])(module.command)
+        command = get_command(app)
+        command.name = cmd_name
+        return command
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+
+_app = typer.Typer(
+    cls=_LazyGroup, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
+)
+
+
+@_app.callback()
+def _wirebell() -> None:
+    """Wirebell: a news alarm for newsrooms."""
+
+
+def main() -> None:
+    """Entry point of the console command `wirebell`."""
+    _app()

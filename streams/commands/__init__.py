@@ -1,0 +1,1 @@
+"""The subcommands of `wirebell`, one file each, loaded only when called."""

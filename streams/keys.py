@@ -1,0 +1,42 @@
+"""Every Redis key of Wirebell in one place, all under one hash tag (one cluster slot), so
+that one script can touch them together.
+"""
+
+from __future__ import annotations
+
+
+class Keys:
+    """Names of keys under `{prefix}`. What each holds is said beside it."""
+
+    __slots__ = ("_tag",)
+
+    def __init__(self, prefix: str) -> None:
+        self._tag = f"{{{prefix}}}:"
+
+    @property
+    def tag(self) -> str:
+        """What every key starts with, for scripts that make their own names."""
+        return self._tag
+
+    @property
+    def processes(self) -> str:
+        """Hash: process id -> JSON heartbeat (streams/heartbeat.py)."""
+        return self._tag + "processes"
+
+    @property
+    def sources(self) -> str:
+        """Hash: source id -> JSON status after its last poll (streams/source_status.py)."""
+        return self._tag + "sources"
+
+    def cursor(self, cluster_id: str) -> str:
+        """Hash: source id -> JSON cursor. Tied to the Kafka cluster the articles went to."""
+        return f"{self._tag}cursors:{cluster_id}"
+
+    @property
+    def stories(self) -> str:
+        """Sorted set: story id by last seen (seconds), the page's list of stories."""
+        return self._tag + "stories"
+
+    def story(self, story_id: str) -> str:
+        """What is kept of one story (streams/stories.py)."""
+        return f"{self._tag}story:{story_id}"

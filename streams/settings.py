@@ -1,0 +1,284 @@
+"""The configuration: one TOML file plus environment, declared once, read once, frozen.
+
+Owns reading, the environment's overlay, secrets named as "${NAME}", and telling all faults
+at once with file and key. Does not try the dependencies: `wirebell check` does.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from classifiers.topics import TOPIC_IDS
+from connectors.records import Priority
+from connectors.sinks.settings import AnySink
+from connectors.sources.settings import AnySource
+
+ENVIRONMENT_PREFIX = "WIREBELL_"
+STARTER = Path(__file__).parent / "starter" / "wirebell.toml"
+_REFERENCE = re.compile(r"\$\{([A-Z][A-Z0-9_]*)\}")
+
+
+class SettingsError(Exception):
+    """The configuration cannot be used; `faults` says every reason, one line each."""
+
+    def __init__(self, faults: list[str]) -> None:
+        super().__init__("\n".join(faults))
+        self.faults = faults
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class KafkaSettings(_Table):
+    """Where Kafka is, and how Wirebell's Kafka topics are named and cut."""
+
+    bootstrap_servers: str = "127.0.0.1:9092"
+    prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{0,64}$")] = ""
+    partitions: Annotated[int, Field(ge=1, le=256)] = 4
+    replication_factor: Annotated[int, Field(ge=1, le=5)] = 1
+    embedded: bool = False
+    """The broker is the embedded one: one producer per partition, short fetch waits."""
+    session_timeout_s: Annotated[float, Field(ge=3, le=300)] = 45
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "PLAIN"
+    sasl_username: str = ""
+    sasl_password: SecretStr = SecretStr("")
+    ssl_cafile: str = ""
+
+
+class RedisSettings(_Table):
+    """Where Redis is. `prefix` keeps several lines (or test runs) apart in one Redis."""
+
+    url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
+    prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")] = "wirebell"
+
+
+class NewsroomSettings(_Table):
+    """What the newsroom is like: the languages it reads (best first) and its time zone."""
+
+    languages: tuple[str, ...] = ("en",)
+    time_zone: str = "UTC"
+    window_hours: Annotated[float, Field(ge=1, le=24 * 30)] = 72
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise ValueError("not a time zone of the IANA database") from error
+        return name
+
+
+class TopicSettings(_Table):
+    """One topic: on or off, and the probability from which it counts (None: the model's)."""
+
+    enabled: bool = True
+    threshold: Annotated[float, Field(gt=0, lt=1)] | None = None
+
+
+class PageSettings(_Table):
+    """Where the ops page listens. Any address but loopback needs a token."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65_535)] = 8087
+    token: SecretStr = SecretStr("")
+
+
+class Target(_Table):
+    """Where a subscription is delivered: a sink, and the place in it (a Slack channel)."""
+
+    sink: str
+    to: str = ""
+
+
+class SubscriptionSettings(_Table):
+    """Who wants what. Empty lists want everything; words and names match without case."""
+
+    id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
+    topics: tuple[str, ...] = ()
+    min_probability: Annotated[float, Field(ge=0, le=1)] = 0
+    min_priority: Priority = "routine"
+    languages: tuple[str, ...] = ()
+    countries: tuple[str, ...] = ()
+    publishers: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
+    without_words: tuple[str, ...] = ()
+    deliver: Annotated[tuple[Target, ...], Field(min_length=1)]
+
+    @field_validator("topics")
+    @classmethod
+    def _known_topics(cls, topics: tuple[str, ...]) -> tuple[str, ...]:
+        return _known(topics)
+
+
+class Settings(_Table):
+    """All of the configuration, validated whole."""
+
+    kafka: KafkaSettings = KafkaSettings()
+    redis: RedisSettings = RedisSettings()
+    newsroom: NewsroomSettings = NewsroomSettings()
+    page: PageSettings = PageSettings()
+    state_dir: Path = Path("var")
+    model_path: Path | None = None
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    sources: tuple[AnySource, ...] = ()
+    topics: dict[str, TopicSettings] = Field(default_factory=dict)
+    sinks: dict[str, AnySink] = Field(default_factory=dict)
+    subscriptions: tuple[SubscriptionSettings, ...] = ()
+
+    @field_validator("topics")
+    @classmethod
+    def _known_topic_tables(cls, topics: dict[str, TopicSettings]) -> dict[str, TopicSettings]:
+        _known(tuple(topics))
+        return topics
+
+    @model_validator(mode="after")
+    def _references_hold(self) -> Settings:
+        faults = _duplicates("sources", [source.id for source in self.sources])
+        faults += _duplicates("subscriptions", [entry.id for entry in self.subscriptions])
+        faults += [
+            f"subscriptions.{entry.id}: there is no sink {target.sink!r}"
+            for entry in self.subscriptions
+            for target in entry.deliver
+            if target.sink not in self.sinks
+        ]
+        if faults:
+            raise ValueError("; ".join(faults))
+        return self
+
+    def thresholds(self) -> dict[str, float]:
+        """The thresholds that the configuration overrides; a topic turned off gets 2.0."""
+        chosen = {}
+        for topic, entry in self.topics.items():
+            if not entry.enabled:
+                chosen[topic] = 2.0
+            elif entry.threshold is not None:
+                chosen[topic] = entry.threshold
+        return chosen
+
+
+def load_settings(
+    path: Path | None = None, environment: Mapping[str, str] | None = None
+) -> Settings:
+    """Read the configuration: `path`, else $WIREBELL_CONFIG, else ./wirebell.toml, else the
+    starter that ships. A name like WIREBELL_KAFKA__BOOTSTRAP_SERVERS in the environment
+    overrides the key kafka.bootstrap_servers; "${NAME}" in a value is read from it.
+
+    Raises:
+        SettingsError: every fault, each with file and key, no values of secrets.
+    """
+    environment = os.environ if environment is None else environment
+    path = path or find_config(environment)
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError([f"{path}: {error.strerror or error}"]) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError([f"{path}: {error}"]) from error
+    faults: list[str] = []
+    document = _resolve(raw, environment, str(path), "", faults)
+    assert isinstance(document, dict)
+    _overlay(document, environment, faults)
+    document = _resolve_paths(document, path.parent)
+    try:
+        settings = Settings.model_validate(document)
+    except ValidationError as error:
+        faults += [
+            f"{path}: {'.'.join(map(str, fault['loc'])) or 'configuration'}: {fault['msg']}"
+            for fault in error.errors(include_url=False, include_input=False, include_context=False)
+        ]
+        raise SettingsError(faults) from None
+    if faults:
+        raise SettingsError(faults)
+    return settings
+
+
+def find_config(environment: Mapping[str, str]) -> Path:
+    """The configuration file that would be read when none is named."""
+    named = environment.get("WIREBELL_CONFIG")
+    if named:
+        return Path(named)
+    local = Path("wirebell.toml")
+    return local if local.exists() else STARTER
+
+
+def _known(topics: tuple[str, ...]) -> tuple[str, ...]:
+    unknown = [topic for topic in topics if topic not in TOPIC_IDS]
+    if unknown:
+        raise ValueError(f"unknown topic {', '.join(unknown)}; known: {', '.join(TOPIC_IDS)}")
+    return topics
+
+
+def _duplicates(table: str, ids: list[str]) -> list[str]:
+    return [
+        f"{table}: id {name!r} is used twice" for name in sorted(set(ids)) if ids.count(name) > 1
+    ]
+
+
+def _resolve(
+    value: Any, environment: Mapping[str, str], file: str, key: str, faults: list[str]
+) -> Any:
+    """Replace "${NAME}" by the environment's value, everywhere in a TOML document."""
+    if isinstance(value, dict):
+        return {
+            name: _resolve(inner, environment, file, f"{key}.{name}".lstrip("."), faults)
+            for name, inner in value.items()
+        }
+    if isinstance(value, list):
+        return [
+            _resolve(inner, environment, file, f"{key}.{index}", faults)
+            for index, inner in enumerate(value)
+        ]
+    if not isinstance(value, str):
+        return value
+    faults.extend(
+        f"{file}: {key}: the environment has no {name}"
+        for name in _REFERENCE.findall(value)
+        if name not in environment
+    )
+    return _REFERENCE.sub(lambda match: environment.get(match[1], ""), value)
+
+
+def _overlay(document: dict[str, Any], environment: Mapping[str, str], faults: list[str]) -> None:
+    """Put WIREBELL_TABLE__KEY=value over the file; a name that fits no key is a fault."""
+    for name, value in environment.items():
+        if not name.startswith(ENVIRONMENT_PREFIX) or name == "WIREBELL_CONFIG":
+            continue
+        path = name.removeprefix(ENVIRONMENT_PREFIX).lower().split("__")
+        field = Settings.model_fields.get(path[0])
+        table = field.annotation if field else None
+        if len(path) == 2 and isinstance(table, type) and issubclass(table, BaseModel):
+            if path[1] in table.model_fields:
+                document.setdefault(path[0], {})[path[1]] = value
+                continue
+        elif len(path) == 1 and field and path[0] in {"state_dir", "model_path", "log_level"}:
+            document[path[0]] = value
+            continue
+        faults.append(f"environment: {name} is not a setting")
+
+
+def _resolve_paths(document: dict[str, Any], base: Path) -> dict[str, Any]:
+    """Paths in the file are relative to the file, so that it works from every folder."""
+    for source in document.get("sources", []):
+        path = source.get("path") if isinstance(source, dict) else None
+        if isinstance(path, str) and path != "-":
+            source["path"] = str(base / path)
+    return document
