@@ -1,0 +1,153 @@
+"""The heartbeat of a process: who it is, that it lives, and its metrics, in Redis each second.
+
+Owns the record and its writing. The event loop of the process itself writes it, so a stuck
+loop falls silent. Does not judge silence: streams/health.py does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+from prometheus_client import CollectorRegistry
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from streams.keys import Keys
+from streams.metrics import REGISTRY
+
+INTERVAL_S = 1.0
+# A beat that Redis does not take in this time is given up; the next one is due anyway.
+WRITE_TIMEOUT_S = 2.0
+# Ended processes stay listed for a day, so that the page's totals survive their restarts.
+KEEP = timedelta(days=1)
+
+Role = Literal["sources", "worker", "page", "replay"]
+
+
+class Sample(msgspec.Struct, frozen=True, array_like=True):
+    """One number of one metric, as Prometheus names it."""
+
+    name: str
+    labels: dict[str, str]
+    value: float
+
+
+class Heartbeat(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A process at one moment. `stopped` is set by its last beat, when it ends by intent."""
+
+    process: str
+    role: str
+    pid: int
+    host: str
+    started_at: datetime
+    at: datetime
+    rss_bytes: int
+    samples: tuple[Sample, ...] = ()
+    stopped: bool = False
+
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(Heartbeat)
+
+
+def decode_heartbeat(raw: bytes | str) -> Heartbeat | None:
+    """The heartbeat, or None for what is not one (an older version's, say)."""
+    try:
+        return _decoder.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+
+
+def encode_heartbeat(heartbeat: Heartbeat) -> bytes:
+    """The heartbeat as JSON."""
+    return _encoder.encode(heartbeat)
+
+
+def collect_samples(registry: CollectorRegistry = REGISTRY) -> tuple[Sample, ...]:
+    """Every number of a registry but the creation times, which nobody reads."""
+    return tuple(
+        Sample(sample.name, dict(sample.labels), sample.value)
+        for family in registry.collect()
+        for sample in family.samples
+        if not sample.name.endswith("_created")
+    )
+
+
+async def beat(redis: Redis, keys: Keys, role: str, stop: asyncio.Event) -> None:
+    """Write this process's heartbeat every second until `stop`, then once more as stopped.
+
+    Never raises for Redis: while it is away the beats are missed and nothing else happens.
+    """
+    started_at = datetime.now(UTC)
+    host = socket.gethostname()
+    process = f"{role}-{host}-{os.getpid()}-{int(started_at.timestamp() * 1000):x}"
+    pruned = False
+    while True:
+        stopped = stop.is_set()
+        heartbeat = Heartbeat(
+            process=process,
+            role=role,
+            pid=os.getpid(),
+            host=host,
+            started_at=started_at,
+            at=datetime.now(UTC),
+            rss_bytes=read_rss_bytes(),
+            samples=collect_samples(),
+            stopped=stopped,
+        )
+        written = await _write(redis, keys, heartbeat)
+        if stopped:
+            return
+        if written and not pruned:
+            pruned = await _prune(redis, keys, heartbeat.at)
+        await _wait(stop, INTERVAL_S)
+
+
+def read_rss_bytes() -> int:
+    """The resident memory of this process; 0 where /proc does not tell."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    except (OSError, IndexError, ValueError):
+        return 0
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+async def _write(redis: Redis, keys: Keys, heartbeat: Heartbeat) -> bool:
+    try:
+        async with asyncio.timeout(WRITE_TIMEOUT_S):
+            await redis.hset(keys.processes, heartbeat.process, encode_heartbeat(heartbeat))
+    except (RedisError, OSError, TimeoutError):
+        return False
+    return True
+
+
+async def _prune(redis: Redis, keys: Keys, now: datetime) -> bool:
+    """Forget processes that have been silent for a day; False when Redis went away."""
+    try:
+        async with asyncio.timeout(WRITE_TIMEOUT_S):
+            listed = await redis.hgetall(keys.processes)
+            old = [name for name, raw in listed.items() if _is_old(raw, now)]
+            if old:
+                await redis.hdel(keys.processes, *old)
+    except (RedisError, OSError, TimeoutError):
+        return False
+    return True
+
+
+def _is_old(raw: bytes | str, now: datetime) -> bool:
+    heartbeat = decode_heartbeat(raw)
+    return heartbeat is None or now - heartbeat.at > KEEP
+
+
+async def _wait(stop: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await stop.wait()
+    except TimeoutError:
+        return
