@@ -1,0 +1,156 @@
+"""The model file: plain arrays and JSON in one npz, read without ever unpickling.
+
+Owns the format, its checks and the version, which is the digest of the file's bytes. A file that
+is not exactly such a model is refused whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classifiers.topics import Topic
+
+FORMAT: Final = 1
+SHIPPED: Final = Path(__file__).parent / "artifacts" / "topics.npz"
+#: A file that would unpack to more than this is not one of ours.
+MAX_UNPACKED_BYTES: Final = 256 * 1024 * 1024
+
+_ARRAYS: Final = {"weights", "idf", "intercepts", "slopes", "offsets", "meta"}
+
+F32 = NDArray[np.float32]
+
+
+class ArtifactError(ValueError):
+    """The model file cannot be trusted or understood; use another one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A trained model at rest.
+
+    `weights` are features x topics, `idf` one weight a feature; a window's score is the product
+    of both over its length, plus `intercepts`; `slopes` and `offsets` turn a report's pooled
+    score into the logit of a probability. `facts` say how and on what it was made.
+    """
+
+    topics: tuple[Topic, ...]
+    weights: F32
+    idf: F32
+    intercepts: F32
+    slopes: F32
+    offsets: F32
+    facts: dict[str, Any]
+    version: str = ""
+
+    @property
+    def bits(self) -> int:
+        """The base-2 logarithm of the number of hashed features."""
+        return int(self.weights.shape[0]).bit_length() - 1
+
+
+def save(artifact: Artifact, path: Path) -> str:
+    """Write the model and return its version. Equal models give equal bytes."""
+    meta = {
+        "format": FORMAT,
+        "topics": [
+            {"id": t.id, "label": t.label, "definition": t.definition, "threshold": t.threshold}
+            for t in artifact.topics
+        ],
+        "facts": artifact.facts,
+    }
+    encoded = json.dumps(meta, ensure_ascii=False, sort_keys=True).encode()
+    arrays: dict[str, NDArray[Any]] = {
+        "weights": artifact.weights.astype(np.float16),
+        "idf": artifact.idf.astype(np.float16),
+        "intercepts": artifact.intercepts.astype(np.float32),
+        "slopes": artifact.slopes.astype(np.float32),
+        "offsets": artifact.offsets.astype(np.float32),
+        "meta": np.frombuffer(encoded, dtype=np.uint8),
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
+        for name, array in arrays.items():
+            member = zipfile.ZipInfo(f"{name}.npy", (1980, 1, 1, 0, 0, 0))
+            member.compress_type = zipfile.ZIP_DEFLATED
+            buffer = io.BytesIO()
+            np.lib.format.write_array(buffer, array, allow_pickle=False)
+            archive.writestr(member, buffer.getvalue())
+    return _digest(path.read_bytes())
+
+
+def load(path: Path) -> Artifact:
+    """Read a model.
+
+    Raises:
+        ArtifactError: the file is missing, is no model of ours, or holds what could not have
+            come from training. Nothing of it has been executed.
+    """
+    try:
+        content = path.read_bytes()
+        arrays = _read_arrays(content)
+        meta = json.loads(arrays["meta"].tobytes())
+        artifact = _assemble(arrays, meta, _digest(content))
+    except ArtifactError:
+        raise
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as err:
+        raise ArtifactError(f"{path}: not a topic model: {err}") from err
+    _check(artifact, path)
+    return artifact
+
+
+def _read_arrays(content: bytes) -> dict[str, NDArray[Any]]:
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        size = sum(member.file_size for member in archive.infolist())
+        if size > MAX_UNPACKED_BYTES:
+            raise ArtifactError(f"unpacks to {size} bytes, more than any model of ours")
+        names = {name.removesuffix(".npy") for name in archive.namelist()}
+        if names != _ARRAYS:
+            raise ArtifactError(f"holds {sorted(names)}, expected {sorted(_ARRAYS)}")
+        return {
+            name: np.lib.format.read_array(io.BytesIO(archive.read(f"{name}.npy")), False)
+            for name in sorted(_ARRAYS)
+        }
+
+
+def _assemble(arrays: dict[str, NDArray[Any]], meta: dict[str, Any], version: str) -> Artifact:
+    if meta["format"] != FORMAT:
+        raise ArtifactError(f"format {meta['format']}, this version reads {FORMAT}")
+    topics = tuple(
+        Topic(str(t["id"]), str(t["label"]), str(t["definition"]), float(t["threshold"]))
+        for t in meta["topics"]
+    )
+    parts = {name: arrays[name].astype(np.float32) for name in _ARRAYS - {"meta"}}
+    return Artifact(topics=topics, facts=dict(meta["facts"]), version=version, **parts)
+
+
+def _check(artifact: Artifact, path: Path) -> None:
+    n_features, n_topics = len(artifact.idf), len(artifact.topics)
+    fits = (
+        artifact.weights.shape == (n_features, n_topics)
+        and n_features == 1 << artifact.bits
+        and n_topics > 0
+        and all(
+            part.shape == (n_topics,)
+            for part in (artifact.intercepts, artifact.slopes, artifact.offsets)
+        )
+    )
+    if not fits:
+        raise ArtifactError(f"{path}: the shapes of the arrays do not fit together")
+    parts = (artifact.weights, artifact.idf, artifact.intercepts, artifact.slopes, artifact.offsets)
+    if not all(np.isfinite(part).all() for part in parts):
+        raise ArtifactError(f"{path}: a weight is not finite")
+    if not all(0.0 <= topic.threshold <= 1.0 for topic in artifact.topics):
+        raise ArtifactError(f"{path}: a threshold is outside [0, 1]")
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:12]

@@ -1,0 +1,113 @@
+"""Labelled reports: how they are read from disk, and which of them belong together.
+
+Owns the reading of training and test files. Judges no labels.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from classifiers.model import compose
+
+LABELLED_FILES: Final = ("train.jsonl", "train_multilingual.jsonl", "train_sabotage.jsonl")
+
+_LANGUAGE_ENDING: Final = re.compile(r"-[a-z]{2}$")
+_WRITTEN: Final = re.compile(r"^written-[a-z]{2}-")
+
+
+class ExampleError(ValueError):
+    """A line that is no labelled report; the message names the file and the line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One report with the topics it is about.
+
+    `date` is ISO 8601 or empty. Reports of one `group` say the same thing, in other languages or
+    words: they must never stand on both sides of a split.
+    """
+
+    id: str
+    text: str
+    topics: frozenset[str]
+    language: str
+    date: str
+    group: str
+
+
+def read_directory(directory: Path) -> list[Example]:
+    """All labelled files of a data directory that are there.
+
+    Raises:
+        ExampleError: no file is there, or one holds a line that cannot be used.
+    """
+    paths = [directory / name for name in LABELLED_FILES if (directory / name).is_file()]
+    if not paths:
+        raise ExampleError(f"{directory}: none of {', '.join(LABELLED_FILES)} is there")
+    return [example for path in paths for example in read_examples(path)]
+
+
+def read_examples(path: Path) -> list[Example]:
+    """The labelled reports of one JSON-lines file, gzip or not.
+
+    Raises:
+        ExampleError: a line is not JSON, or lacks `id`, `text` or `topics`.
+    """
+    return [_example(row, f"{path}:{number}") for number, row in read_rows(path)]
+
+
+def read_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The objects of a JSON-lines file, gzip or not, with their line numbers from 1.
+
+    Raises:
+        ExampleError: the file cannot be read, or a line is not a JSON object.
+    """
+    try:
+        with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as lines:
+            for number, line in enumerate(lines, 1):
+                if line.strip():
+                    yield number, _row(line, f"{path}:{number}")
+    except (OSError, EOFError) as err:
+        raise ExampleError(f"{path}: {err}") from err
+
+
+def groups(examples: Sequence[Example]) -> list[str]:
+    """The group of each example, for splits that keep renderings together."""
+    return [example.group for example in examples]
+
+
+def _row(line: bytes, place: str) -> dict[str, Any]:
+    try:
+        row = json.loads(line.decode("utf-8", "replace"))
+    except (ValueError, RecursionError) as err:
+        raise ExampleError(f"{place}: not JSON: {err}") from err
+    if not isinstance(row, dict):
+        raise ExampleError(f"{place}: not a JSON object")
+    return row
+
+
+def _example(row: dict[str, Any], place: str) -> Example:
+    topics, text = row.get("topics"), row.get("text")
+    if not isinstance(text, str) or not isinstance(row.get("id"), str):
+        raise ExampleError(f"{place}: id and text must be strings")
+    if not isinstance(topics, list) or not all(isinstance(topic, str) for topic in topics):
+        raise ExampleError(f"{place}: topics must be a list of topic ids")
+    return Example(
+        row["id"],
+        compose(str(row.get("title") or ""), text),
+        frozenset(topics),
+        str(row.get("lang") or ""),
+        str(row.get("date") or ""),
+        group_of(row["id"]),
+    )
+
+
+def group_of(example_id: str) -> str:
+    """What an example shares with its renderings: the id without its language."""
+    return _WRITTEN.sub("written-", _LANGUAGE_ENDING.sub("", example_id))

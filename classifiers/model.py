@@ -1,0 +1,98 @@
+"""The topic model: texts in, probabilities, chosen topics and evidence out.
+
+Owns prediction. Does not train, does not know files' formats, Kafka or Redis.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classifiers import artifact, evidence, scoring
+from classifiers.artifact import Artifact, ArtifactError
+from classifiers.evidence import Evidence
+from classifiers.topics import Topic
+
+__all__ = ["ArtifactError", "Evidence", "TopicModel", "compose"]
+
+
+def compose(title: str, text: str) -> str:
+    """The one way a title and a body become the text that is classified.
+
+    A body that repeats the title is not given it twice.
+    """
+    title, text = title.strip(), text.strip()
+    if not title or text.startswith(title):
+        return text
+    return f"{title}\n\n{text}" if text else title
+
+
+class TopicModel:
+    """A trained model in memory. Safe to share between threads: nothing in it changes."""
+
+    def __init__(self, trained: Artifact, thresholds: Mapping[str, float] | None = None) -> None:
+        """Take a trained model, with thresholds of the newsroom's own where given.
+
+        Raises:
+            ValueError: a threshold names an unknown topic or is outside [0, 1].
+        """
+        self._trained = trained
+        self._scorer = scoring.Scorer(trained)
+        self.version = trained.version
+        self.topics = _with_thresholds(trained.topics, thresholds or {})
+        self._thresholds = np.array([topic.threshold for topic in self.topics])
+
+    @classmethod
+    def load(
+        cls, path: Path | None = None, thresholds: Mapping[str, float] | None = None
+    ) -> TopicModel:
+        """Read a model file; without a path, the one that ships.
+
+        Raises:
+            ArtifactError: the file is not a model of ours; nothing of it was executed.
+            ValueError: a threshold names an unknown topic or is outside [0, 1].
+        """
+        return cls(artifact.load(path or artifact.SHIPPED), thresholds)
+
+    def predict(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """n texts to an n x topics array of probabilities in [0, 1].
+
+        A text's row does not depend on the batch it came in. Any string will do.
+        """
+        return self._scorer.probabilities(texts)
+
+    def choose(self, probabilities_row: NDArray[np.float32] | Sequence[float]) -> tuple[str, ...]:
+        """The ids of the topics at or above their threshold, most probable first."""
+        row = np.asarray(probabilities_row, dtype=np.float64)
+        order = np.argsort(-row, kind="stable")
+        return tuple(self.topics[i].id for i in order if row[i] >= self._thresholds[i])
+
+    def explain(self, text: str, topic_id: str) -> Evidence:
+        """The words, and the sentence, that speak most for a topic, as they stand in the text.
+
+        Raises:
+            KeyError: the model does not know the topic.
+        """
+        ids = [topic.id for topic in self.topics]
+        if topic_id not in ids:
+            raise KeyError(f"unknown topic {topic_id!r}")
+        return evidence.explain(self._scorer, text, topic_id, ids.index(topic_id))
+
+
+def _with_thresholds(
+    topics: tuple[Topic, ...], thresholds: Mapping[str, float]
+) -> tuple[Topic, ...]:
+    unknown = sorted(set(thresholds) - {topic.id for topic in topics})
+    if unknown:
+        raise ValueError(f"thresholds for unknown topics: {', '.join(unknown)}")
+    for name, value in thresholds.items():
+        if not 0.0 <= value <= 1.0:
+            raise ValueError(f"threshold of {name} is {value}, outside [0, 1]")
+    return tuple(
+        replace(topic, threshold=float(thresholds.get(topic.id, topic.threshold)))
+        for topic in topics
+    )

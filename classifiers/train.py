@@ -1,0 +1,158 @@
+"""Training: labelled reports to a model artifact.
+
+Owns how weights, calibration and thresholds are found. What it makes is judged in evaluate.py.
+Everything that is tuned here is tuned on predictions for reports left out of the fit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GroupKFold
+from sklearn.svm import LinearSVC
+
+from classifiers import features
+from classifiers.artifact import Artifact
+from classifiers.examples import Example
+from classifiers.topics import TOPICS, Topic
+
+F64 = NDArray[np.float64]
+Labels = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What can be chosen about a training run; the defaults are those of the shipped model."""
+
+    bits: int = 18
+    cost: float = 0.5
+    folds: int = 5
+
+
+@dataclass(frozen=True, slots=True)
+class LinearPart:
+    """Weights and intercepts of one linear model a topic, features x topics."""
+
+    weights: F64
+    intercepts: F64
+
+
+def fit(examples: Sequence[Example], recipe: Recipe, topics: Sequence[Topic] = TOPICS) -> Artifact:
+    """Train on the examples: weights, then calibration and thresholds from left-out folds."""
+    labels = label_matrix(examples, topics)
+    counts = count_matrix([example.text for example in examples], recipe.bits)
+    idf = inverse_frequencies(counts)
+    rows = weigh(counts, idf)
+    left_out = _left_out_scores(rows, labels, examples, recipe)
+    slopes, offsets = _calibrate(left_out, labels)
+    probabilities = 1 / (1 + np.exp(-(left_out * slopes + offsets)))
+    thresholds = best_thresholds(labels, probabilities)
+    linear = _fit_linear(rows, labels, recipe)
+    return Artifact(
+        topics=tuple(
+            replace(topic, threshold=round(float(value), 4))
+            for topic, value in zip(topics, thresholds, strict=True)
+        ),
+        weights=linear.weights.astype(np.float32),
+        idf=idf.astype(np.float32),
+        intercepts=linear.intercepts.astype(np.float32),
+        slopes=slopes.astype(np.float32),
+        offsets=offsets.astype(np.float32),
+        facts=_facts(examples, recipe),
+    )
+
+
+def label_matrix(examples: Sequence[Example], topics: Sequence[Topic]) -> Labels:
+    """Examples x topics, true where the example is about the topic."""
+    return np.array([[topic.id in example.topics for topic in topics] for example in examples])
+
+
+def count_matrix(texts: Sequence[str], bits: int) -> sparse.csr_matrix:
+    """Texts x features counts, one row a text (training reports are shorter than a window)."""
+    found = features.extract(texts, bits)
+    ones = np.ones(len(found.rows), dtype=np.float32)
+    places = (found.row_texts[found.rows], found.columns)
+    return sparse.csr_matrix((ones, places), shape=(len(texts), 1 << bits))
+
+
+def inverse_frequencies(counts: sparse.csr_matrix) -> F64:
+    """Smoothed idf of each feature; 0 for those never seen, which then weigh nothing."""
+    present = np.asarray((counts > 0).sum(axis=0)).ravel()
+    n_texts = counts.shape[0]
+    return np.where(present > 0, np.log((1 + n_texts) / (1 + present)) + 1, 0.0)
+
+
+def weigh(counts: sparse.csr_matrix, idf: F64) -> sparse.csr_matrix:
+    """Counts times idf, over the length that `Scorer` divides by."""
+    lengths = np.sqrt((counts @ (idf * idf)).clip(min=1e-12))
+    return (sparse.diags(1 / lengths) @ counts @ sparse.diags(idf)).tocsr()
+
+
+def best_thresholds(labels: Labels, probabilities: F64) -> F64:
+    """The threshold of best F1 for each topic."""
+    chosen = []
+    for column in range(labels.shape[1]):
+        order = np.argsort(-probabilities[:, column], kind="stable")
+        hits = np.cumsum(labels[order, column])
+        f1 = 2 * hits / (np.arange(1, len(order) + 1) + labels[:, column].sum())
+        best = int(f1.argmax())
+        after = order[min(best + 1, len(order) - 1)]
+        chosen.append((probabilities[order[best], column] + probabilities[after, column]) / 2)
+    return np.array(chosen)
+
+
+def _left_out_scores(
+    rows: sparse.csr_matrix, labels: Labels, examples: Sequence[Example], recipe: Recipe
+) -> F64:
+    """Scores of each example by a model that saw neither it nor a rendering of it."""
+    scores = np.zeros(labels.shape)
+    groups = [example.group for example in examples]
+    for seen, unseen in GroupKFold(recipe.folds).split(rows, groups=groups):
+        part = _fit_linear(rows[seen], labels[seen], recipe)
+        scores[unseen] = rows[unseen] @ part.weights + part.intercepts
+    return scores
+
+
+def _fit_linear(rows: sparse.csr_matrix, labels: Labels, recipe: Recipe) -> LinearPart:
+    weights = np.zeros((rows.shape[1], labels.shape[1]))
+    intercepts = np.zeros(labels.shape[1])
+    for column in range(labels.shape[1]):
+        machine = LinearSVC(C=recipe.cost, class_weight="balanced", random_state=0)
+        machine.fit(rows, labels[:, column])
+        weights[:, column] = machine.coef_[0]
+        intercepts[column] = machine.intercept_[0]
+    return LinearPart(weights, intercepts)
+
+
+def _calibrate(scores: F64, labels: Labels) -> tuple[F64, F64]:
+    """Platt's slope and offset for each topic."""
+    slopes, offsets = np.ones(labels.shape[1]), np.zeros(labels.shape[1])
+    for column in range(labels.shape[1]):
+        curve = LogisticRegression(C=100.0).fit(scores[:, [column]], labels[:, column])
+        slopes[column], offsets[column] = curve.coef_[0, 0], curve.intercept_[0]
+    return slopes, offsets
+
+
+def _facts(examples: Sequence[Example], recipe: Recipe) -> dict[str, Any]:
+    dates = sorted(example.date[:10] for example in examples if example.date)
+    languages = sorted({example.language for example in examples})
+    return {
+        "reports": len(examples),
+        "first_date": dates[0] if dates else None,
+        "last_date": dates[-1] if dates else None,
+        "languages": {
+            language: sum(example.language == language for example in examples)
+            for language in languages
+        },
+        "recipe": {"bits": recipe.bits, "cost": recipe.cost, "folds": recipe.folds},
+    }
+
+
+#: Learned with scikit-learn; the shipped file is read without it.
+TRAINER: Final = "scikit-learn LinearSVC, one a topic"

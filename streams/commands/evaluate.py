@@ -1,0 +1,27 @@
+"""`wirebell evaluate`: how good a model is on labelled reports."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from classifiers import evaluate
+from classifiers.examples import ExampleError, read_examples
+from classifiers.model import ArtifactError, TopicModel
+
+
+def command(
+    reports: Annotated[Path, typer.Argument(help="Labelled JSON lines: id, text, topics, lang.")],
+    model: Annotated[Path | None, typer.Option(help="Another model than the shipped one.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False,
+) -> None:
+    """Print precision, recall, F1 and support by topic and language, and the false bells."""
+    try:
+        judged = evaluate.judge(TopicModel.load(model), read_examples(reports))
+    except (ExampleError, ArtifactError) as err:
+        typer.echo(f"wirebell evaluate: {err}", err=True)
+        raise typer.Exit(1) from err
+    typer.echo(json.dumps(evaluate.as_dict(judged), indent=2) if as_json else judged.as_text())

@@ -1,0 +1,52 @@
+"""`wirebell explain`: why a report rings, or does not."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from classifiers.model import ArtifactError, TopicModel
+
+
+def command(
+    text: Annotated[str, typer.Argument(help="The report; a file's path; or - to read it in.")],
+    topic: Annotated[
+        list[str] | None, typer.Option(help="Explain this topic, chosen or not; may be repeated.")
+    ] = None,
+    model: Annotated[Path | None, typer.Option(help="Another model than the shipped one.")] = None,
+) -> None:
+    """Print every chosen topic with its probability, the words and the sentence that decided."""
+    try:
+        loaded = TopicModel.load(model)
+        report = _report(text)
+        probabilities = loaded.predict([report])[0]
+        by_id = {t.id: float(p) for t, p in zip(loaded.topics, probabilities, strict=True)}
+        asked = topic or list(loaded.choose(probabilities))
+        found = [loaded.explain(report, topic_id) for topic_id in asked]
+    except (ArtifactError, OSError) as err:
+        typer.echo(f"wirebell explain: {err}", err=True)
+        raise typer.Exit(1) from err
+    except KeyError as err:
+        typer.echo(f"wirebell explain: {err.args[0]}", err=True)
+        raise typer.Exit(2) from err
+    if not found:
+        best = max(by_id, key=lambda name: by_id[name])
+        typer.echo(f"No topic. Nearest: {best}, {by_id[best]:.2f}")
+    for evidence in found:
+        typer.echo(f"{evidence.topic}  {by_id[evidence.topic]:.2f}")
+        typer.echo(f"  words:    {', '.join(evidence.words) or '-'}")
+        typer.echo(f"  sentence: {evidence.sentence or '-'}")
+
+
+def _report(text: str) -> str:
+    if text == "-":
+        return sys.stdin.buffer.read().decode("utf-8", "replace")
+    path = Path(text)
+    try:
+        is_file = path.is_file()
+    except OSError:  # a report longer than a file name may be
+        is_file = False
+    return path.read_text(encoding="utf-8", errors="replace") if is_file else text
