@@ -1,0 +1,43 @@
+# Each target makes its own virtual environment in .venv and installs what it needs.
+# Without make: see "Without make" in README.md.
+PYTHON ?= $(shell for p in python3.12 python3.11 python3.13 python3; do \
+	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null \
+	&& echo $$p && break; done)
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check -q
+
+.PHONY: run test check format bench clean
+
+run: .venv/.run-ready          ## start the whole line on this machine and print alerts
+	$(BIN)/wirebell up
+
+test: .venv/.dev-ready         ## everything this machine can test
+	$(BIN)/python -m tests.prepare
+	$(BIN)/python -m pytest
+
+check: .venv/.dev-ready        ## format, lint, types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: .venv/.dev-ready       ## put the code in its format
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: .venv/.dev-ready        ## benchmarks beside their yardsticks
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf .venv var build *.egg-info .pytest_cache .mypy_cache .ruff_cache
+
+.venv/bin/python:
+	@test -n "$(PYTHON)" || { echo "Wirebell needs Python 3.11, 3.12 or 3.13"; exit 1; }
+	$(PYTHON) -m venv .venv
+
+.venv/.run-ready: .venv/bin/python pyproject.toml constraints.txt
+	$(PIP) install -c constraints.txt -e '.[embedded]'
+	@touch $@
+
+.venv/.dev-ready: .venv/bin/python pyproject.toml constraints.txt
+	$(PIP) install -c constraints.txt -e '.[embedded,dev]'
+	@touch .venv/.run-ready $@
