@@ -1,0 +1,290 @@
+"""Is the line healthy, and if not, why and since when: observations in, one verdict out.
+
+Pure: no clock, no I/O. streams/observations.py gathers what it looks at; the page, `wirebell
+status` and /readyz say what it decides. Down: nothing rings. Degraded: something rings late,
+or not at all for somebody. A note is worth knowing and no reason to get up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Literal
+
+from streams.lag import PartitionLag, evaluate, lag_seconds
+
+State = Literal["healthy", "degraded", "down"]
+Level = Literal["note", "degraded", "down"]
+SourceCondition = Literal["ok", "waiting", "done", "paused", "empty", "undated", "copies", "dead"]
+
+# A process beats each second. Ten missed beats are silence; a garbage collection is not.
+SILENT_AFTER = timedelta(seconds=10)
+# A process that died this long ago and left others of its role was scaled away.
+FORGOTTEN_AFTER = timedelta(minutes=15)
+# An alert that waits longer has failed at least once (attempts time out after 15 s).
+WAITING_AFTER = timedelta(seconds=60)
+_RANK: dict[str, int] = {"note": 0, "degraded": 1, "down": 2}
+
+
+@dataclass(frozen=True, slots=True)
+class Dependency:
+    """Redis or the broker: whether it answers, since when, and what it said if not."""
+
+    name: str
+    ok: bool
+    since: datetime
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessSeen:
+    """A process by its last heartbeat."""
+
+    process: str
+    role: str
+    host: str
+    pid: int
+    started_at: datetime
+    at: datetime
+    stopped: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SourceSeen:
+    """A source by its last poll. `since` is when this condition began."""
+
+    id: str
+    condition: SourceCondition
+    since: datetime | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BacklogSeen:
+    """What waits for one subscription at one sink, and what the last attempt said."""
+
+    subscription: str
+    sink: str
+    target: str
+    waiting: int
+    oldest_at: datetime | None
+    detail: str = ""
+    turned_off: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLettersSeen:
+    """Dead letters of one stage and reason: all, and those of the last ten minutes."""
+
+    stage: str
+    reason: str
+    total: int
+    recent: int
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """All that the rules look at, at one moment. Empty tuples mean nothing is known, which
+    is why an away Redis or broker is judged first and silences what hangs on it.
+    """
+
+    at: datetime
+    redis: Dependency
+    broker: Dependency
+    expected_roles: tuple[str, ...] = ("worker",)
+    processes: tuple[ProcessSeen, ...] = ()
+    partitions: tuple[PartitionLag, ...] = ()
+    sources: tuple[SourceSeen, ...] = ()
+    backlogs: tuple[BacklogSeen, ...] = ()
+    dead_letters: tuple[DeadLettersSeen, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is not as it should be. `key` tells it from others over time."""
+
+    key: str
+    level: Level
+    room: str
+    words: str
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The one answer: a state, its cause in words, since when, and all findings, worst first."""
+
+    state: State
+    words: str
+    since: datetime
+    at: datetime
+    findings: tuple[Finding, ...] = ()
+
+
+def judge(seen: Observation, previous: Verdict | None = None) -> Verdict:
+    """Apply every rule. `previous` only keeps since-when for what goes on unchanged."""
+    found = [*_dependencies(seen), *_partitions(seen)]
+    if seen.redis.ok:
+        found += [*_processes(seen), *_sources(seen), *_backlogs(seen), *_dead_letters(seen)]
+    findings = tuple(
+        sorted(_keep_since(found, previous), key=lambda one: (-_RANK[one.level], one.since))
+    )
+    worst = [one for one in findings if one.level != "note"]
+    if not worst:
+        since = previous.since if previous and previous.state == "healthy" else seen.at
+        return Verdict("healthy", "Every stage is moving", since, seen.at, findings)
+    state: State = "down" if worst[0].level == "down" else "degraded"
+    causes = [one for one in worst if one.level == worst[0].level]
+    others = len(worst) - 1
+    words = worst[0].words + (f" (and {others} more)" if others else "")
+    return Verdict(state, words, min(one.since for one in causes), seen.at, findings)
+
+
+def is_silent(process: ProcessSeen, now: datetime) -> bool:
+    """Whether a process has missed its beats without having stopped by intent."""
+    return not process.stopped and now - process.at > SILENT_AFTER
+
+
+def say_duration(span: timedelta) -> str:
+    """A time span as one speaks of it: "8 s", "6 min", "3 h", "2 days"."""
+    seconds = max(0, int(span.total_seconds()))
+    for unit_s, unit in ((172_800, "days"), (7_200, "h"), (120, "min")):
+        if seconds >= unit_s:
+            size = {"days": 86_400, "h": 3_600, "min": 60}[unit]
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"
+
+
+def _dependencies(seen: Observation) -> Iterator[Finding]:
+    for dependency, meaning in (
+        (seen.redis, "no article is decided and no alert sent until it is back"),
+        (seen.broker, "no article comes in until it is back"),
+    ):
+        if not dependency.ok:
+            detail = f" ({dependency.detail})" if dependency.detail else ""
+            words = f"{dependency.name} is away{detail}: {meaning}"
+            yield Finding(dependency.name, "down", dependency.name, words, dependency.since)
+
+
+def _processes(seen: Observation) -> Iterator[Finding]:
+    roles = dict.fromkeys((*seen.expected_roles, *(one.role for one in seen.processes)))
+    for role in roles:
+        ours = [one for one in seen.processes if one.role == role]
+        alive = [one for one in ours if not one.stopped and not is_silent(one, seen.at)]
+        lost = _lost(ours, alive, seen.at)
+        if not alive and role in seen.expected_roles:
+            yield _no_process(role, ours, seen.at)
+        elif lost and alive:
+            silent = max(seen.at - one.at for one in lost)
+            names = ", ".join(f"{one.host} pid {one.pid}" for one in lost)
+            words = (
+                f"{len(lost)} of {len(lost) + len(alive)} {role} processes silent"
+                f" for {say_duration(silent)} ({names})"
+            )
+            yield Finding(f"silent {role}", "degraded", role, words, min(one.at for one in lost))
+
+
+def _lost(ours: list[ProcessSeen], alive: list[ProcessSeen], now: datetime) -> list[ProcessSeen]:
+    """Silent processes that no younger one has replaced, one for one."""
+    silent = sorted((one for one in ours if is_silent(one, now)), key=lambda one: one.at)
+    successors = sorted(one.started_at for one in ours if one in alive or one.stopped)
+    lost = []
+    for one in silent:
+        heir = next((start for start in successors if start > one.at), None)
+        if heir is not None:
+            successors.remove(heir)
+        elif now - one.at < FORGOTTEN_AFTER:
+            lost.append(one)
+    return lost
+
+
+def _no_process(role: str, ours: list[ProcessSeen], now: datetime) -> Finding:
+    effect = "nothing is decided" if role == "worker" else "nothing comes in"
+    if not ours:
+        words = f"No {role} process has reported yet: {effect}"
+        return Finding(f"no {role}", "down", role, words, now)
+    last = max(ours, key=lambda one: one.at)
+    how = "stopped" if last.stopped else "was last heard"
+    words = f"No {role} process is alive ({how} {say_duration(now - last.at)} ago): {effect}"
+    return Finding(f"no {role}", "down", role, words, last.at)
+
+
+def _partitions(seen: Observation) -> Iterator[Finding]:
+    if not seen.broker.ok or not seen.partitions:
+        return
+    states = [(one, evaluate(one, seen.at)) for one in seen.partitions]
+    lagging = [(one, state) for one, state in states if one.lag > 0]
+    stopped = bool(lagging) and all(state == "stop" for _, state in lagging)
+    for partition, state in states:
+        if state == "ok":
+            continue
+        name = f"{partition.kafka_topic}/{partition.partition}"
+        waited = say_duration(timedelta(seconds=lag_seconds(partition, seen.at)))
+        still = say_duration(seen.at - partition.moved_at)
+        waiting = f"{partition.lag} articles wait, the oldest {waited}"
+        words = {
+            "warn": f"Workers fall behind on {name}: {waiting}",
+            "stall": f"Nothing is taken from {name} for {still}: {waiting}",
+            "stop": f"Nothing is taken from {name} for {still}: {waiting}",
+            "rewind": f"The offset of {name} went back: articles are decided again",
+        }[state]
+        level: Level = "down" if state == "stop" and stopped else "degraded"
+        since = partition.moved_at if state in {"stall", "stop"} else seen.at
+        yield Finding(f"lag {name} {state}", level, "lag", words, since)
+
+
+def _sources(seen: Observation) -> Iterator[Finding]:
+    dead = [one for one in seen.sources if one.condition == "dead"]
+    working = [one for one in seen.sources if one.condition not in {"dead", "paused"}]
+    if dead and not working:
+        since = max((one.since for one in dead if one.since), default=seen.at)
+        words = f"Every source is dead ({len(dead)}): nothing comes in"
+        yield Finding("every source dead", "down", "sources", words, since)
+        return
+    for condition, words in (
+        ("dead", "cannot be reached"),
+        ("empty", "answer without items"),
+        ("undated", "give no dates"),
+        ("copies", "bring only what others brought"),
+    ):
+        some = [one for one in seen.sources if one.condition == condition]
+        if some:
+            since = min((one.since for one in some if one.since), default=seen.at)
+            names = ", ".join(one.id for one in some[:3]) + (", ..." if len(some) > 3 else "")
+            text = f"{len(some)} of {len(seen.sources)} sources {words} ({names})"
+            yield Finding(f"sources {condition}", "note", "sources", text, since)
+
+
+def _backlogs(seen: Observation) -> Iterator[Finding]:
+    for one in seen.backlogs:
+        place = f"{one.sink} {one.target}".strip()
+        key = f"delivery {one.subscription} {place}"
+        detail = f": {one.detail}" if one.detail else ""
+        if one.turned_off:
+            words = f"{place} was turned off by its receiver ({one.subscription}){detail}"
+            yield Finding(f"{key} off", "degraded", "deliveries", words, seen.at)
+        elif one.oldest_at and one.waiting and seen.at - one.oldest_at > WAITING_AFTER:
+            noun = "alert waits" if one.waiting == 1 else "alerts wait"
+            waited = say_duration(seen.at - one.oldest_at)
+            words = f"{one.waiting} {noun} for {place}, the oldest {waited}{detail}"
+            yield Finding(key, "degraded", "deliveries", words, one.oldest_at)
+
+
+def _dead_letters(seen: Observation) -> Iterator[Finding]:
+    for stage in dict.fromkeys(one.stage for one in seen.dead_letters if one.recent):
+        ours = [one for one in seen.dead_letters if one.stage == stage and one.recent]
+        count = sum(one.recent for one in ours)
+        reasons = ", ".join(dict.fromkeys(one.reason for one in ours))
+        noun = "dead letter" if count == 1 else "dead letters"
+        words = f"{count} {noun} in ten minutes at {stage}: {reasons}"
+        # A publisher's broken item is the publisher's; further on it is an article or an
+        # alert of ours that somebody does not get.
+        level: Level = "note" if stage == "source" else "degraded"
+        yield Finding(f"dead letters {stage}", level, "dead letters", words, seen.at)
+
+
+def _keep_since(found: list[Finding], previous: Verdict | None) -> list[Finding]:
+    """What was already so at the last verdict keeps its earlier since-when."""
+    before = {one.key: one.since for one in previous.findings} if previous else {}
+    return [replace(one, since=min(one.since, before.get(one.key, one.since))) for one in found]
