@@ -1,0 +1,1 @@
+"""Tests. `unit` mirrors the tree; the other folders test with real parts."""
