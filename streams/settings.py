@@ -43,39 +43,56 @@ class SettingsError(Exception):
 
 
 class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, hide_input_in_errors=True, use_attribute_docstrings=True
+    )
 
 
 class KafkaSettings(_Table):
     """Where Kafka is, and how Wirebell's Kafka topics are named and cut."""
 
     bootstrap_servers: str = "127.0.0.1:9092"
+    """Brokers to begin with: host:port, several separated by commas."""
     prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{0,64}$")] = ""
+    """What the names of the Kafka topics begin with; keeps several lines apart on one cluster."""
     partitions: Annotated[int, Field(ge=1, le=256)] = 4
+    """Partitions of each Kafka topic; as many workers can share the work."""
     replication_factor: Annotated[int, Field(ge=1, le=5)] = 1
+    """Copies of each partition; 3 on a cluster that matters."""
     embedded: bool = False
     """The broker is the embedded one: one producer per partition, short fetch waits."""
     session_timeout_s: Annotated[float, Field(ge=3, le=300)] = 45
+    """Seconds without a sign of life after which Kafka gives a worker's partitions away."""
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    """How the connection is protected."""
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "PLAIN"
+    """How the login is made when the protocol is a SASL one."""
     sasl_username: str = ""
+    """Who logs in."""
     sasl_password: SecretStr = SecretStr("")
+    """Its password; write "${NAME}" to read it from the environment."""
     ssl_cafile: str = ""
+    """File with the certificate authority that signed the brokers; empty for the system's."""
 
 
 class RedisSettings(_Table):
     """Where Redis is. `prefix` keeps several lines (or test runs) apart in one Redis."""
 
     url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
+    """redis://, rediss:// (TLS) or unix:// address, with user and password if it has them."""
     prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")] = "wirebell"
+    """The hash tag that every key begins with."""
 
 
 class NewsroomSettings(_Table):
     """What the newsroom is like: the languages it reads (best first) and its time zone."""
 
     languages: tuple[str, ...] = ("en",)
+    """Languages the newsroom reads, best first; headlines are shown in one of them if there is one."""
     time_zone: str = "UTC"
+    """IANA name of the zone in which times are shown."""
     window_hours: Annotated[float, Field(ge=1, le=24 * 30)] = 72
+    """Hours in which an article can join a story."""
 
     @field_validator("time_zone")
     @classmethod
@@ -91,37 +108,54 @@ class TopicSettings(_Table):
     """One topic: on or off, and the probability from which it counts (None: the model's)."""
 
     enabled: bool = True
+    """Whether the topic rings at all."""
     threshold: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """Probability from which the topic counts; left out, the model's own."""
 
 
 class PageSettings(_Table):
     """Where the ops page listens. Any address but loopback needs a token."""
 
     host: str = "127.0.0.1"
+    """Address to listen on; any but loopback needs a token."""
     port: Annotated[int, Field(ge=0, le=65_535)] = 8087
+    """Port to listen on; 0 lets the system choose."""
     token: SecretStr = SecretStr("")
+    """What a browser or program must show to see the page."""
 
 
 class Target(_Table):
     """Where a subscription is delivered: a sink, and the place in it (a Slack channel)."""
 
     sink: str
+    """Id of a sink under [sinks]."""
     to: str = ""
+    """The place in it: a Slack channel; empty where the sink has only one."""
 
 
 class SubscriptionSettings(_Table):
     """Who wants what. Empty lists want everything; words and names match without case."""
 
     id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
+    """Name of the subscription; stable, it is what the ledger remembers."""
     topics: tuple[str, ...] = ()
+    """Topics wanted; empty wants all."""
     min_probability: Annotated[float, Field(ge=0, le=1)] = 0
+    """Lowest probability of a topic that rings."""
     min_priority: Priority = "routine"
+    """Lowest priority that rings."""
     languages: tuple[str, ...] = ()
+    """Languages of reports wanted (ISO 639-1)."""
     countries: tuple[str, ...] = ()
+    """Countries wanted (ISO 3166-1 alpha-2)."""
     publishers: tuple[str, ...] = ()
+    """Publishers wanted."""
     words: tuple[str, ...] = ()
+    """At least one of these must stand in headline or summary."""
     without_words: tuple[str, ...] = ()
+    """None of these may stand there."""
     deliver: Annotated[tuple[Target, ...], Field(min_length=1)]
+    """Where it is delivered to."""
 
     @field_validator("topics")
     @classmethod
@@ -137,8 +171,11 @@ class Settings(_Table):
     newsroom: NewsroomSettings = NewsroomSettings()
     page: PageSettings = PageSettings()
     state_dir: Path = Path("var")
+    """Folder for logs, locks and the embedded stores' data."""
     model_path: Path | None = None
+    """Model to use instead of the one that ships."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    """Least level that is logged."""
     sources: tuple[AnySource, ...] = ()
     topics: dict[str, TopicSettings] = Field(default_factory=dict)
     sinks: dict[str, AnySink] = Field(default_factory=dict)

@@ -10,15 +10,19 @@ from pydantic import BaseModel, ConfigDict, Field, HttpUrl, SecretStr
 class SinkSettings(BaseModel):
     """What every sink has."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, hide_input_in_errors=True, use_attribute_docstrings=True
+    )
 
     timeout_s: Annotated[float, Field(ge=1, le=60)] = 15
+    """Seconds after which an attempt counts as unanswered."""
 
 
 class ConsoleSettings(SinkSettings):
     """Alerts printed in the terminal."""
 
     type: Literal["console"] = "console"
+    """The terminal."""
 
 
 class SlackSettings(SinkSettings):
@@ -28,9 +32,13 @@ class SlackSettings(SinkSettings):
     """
 
     type: Literal["slack"] = "slack"
+    """A Slack workspace."""
     token: SecretStr
+    """Bot token (xoxb-...); write "${NAME}" to read it from the environment."""
     api_url: HttpUrl = HttpUrl("https://slack.com/api/")
+    """Slack's API; another only when a proxy stands before it."""
     time_zone: str = "UTC"
+    """IANA name of the zone in which times are shown."""
 
 
 class WebhookSettings(SinkSettings):
@@ -39,9 +47,13 @@ class WebhookSettings(SinkSettings):
     """
 
     type: Literal["webhook"] = "webhook"
+    """A receiver of Standard Webhooks."""
     url: HttpUrl
+    """Where to post."""
     secret: SecretStr
+    """Written "whsec_" and base64; several, separated by a space, sign side by side."""
     allow_private: bool = False
+    """Let the receiver be on a private address."""
 
 
 AnySink = Annotated[ConsoleSettings | SlackSettings | WebhookSettings, Field(discriminator="type")]
