@@ -28,10 +28,12 @@ from classifiers.topics import TOPIC_IDS
 from connectors.records import Priority
 from connectors.sinks.settings import AnySink
 from connectors.sources.settings import AnySource
+from streams.state_dir import find_holder
 
 ENVIRONMENT_PREFIX = "WIREBELL_"
 STARTER = Path(__file__).parent / "starter" / "wirebell.toml"
-_REFERENCE = re.compile(r"\$\{([A-Z][A-Z0-9_]*)\}")
+# "${NAME}" or, with a default, "${NAME:-value}", as shells and compose files write it.
+_REFERENCE = re.compile(r"\$\{([A-Z][A-Z0-9_]*)(?::-([^}]*))?\}")
 
 
 class SettingsError(Exception):
@@ -88,7 +90,7 @@ class NewsroomSettings(_Table):
     """What the newsroom is like: the languages it reads (best first) and its time zone."""
 
     languages: tuple[str, ...] = ("en",)
-    """Languages the newsroom reads, best first; headlines are shown in one of them if there is one."""
+    """Languages the newsroom reads, best first; a headline is shown in one of them if it can."""
     time_zone: str = "UTC"
     """IANA name of the zone in which times are shown."""
     window_hours: Annotated[float, Field(ge=1, le=24 * 30)] = 72
@@ -122,6 +124,18 @@ class PageSettings(_Table):
     """Port to listen on; 0 lets the system choose."""
     token: SecretStr = SecretStr("")
     """What a browser or program must show to see the page."""
+
+
+class EmbeddedSettings(_Table):
+    """The broker and the Redis that `wirebell up` starts where none are named.
+
+    A port of 0 is any free one. The broker keeps its log in memory: over `broker_memory_mb`
+    (of resident memory) it is replaced by an empty one, once the worker has read all.
+    """
+
+    kafka_port: Annotated[int, Field(ge=0, le=65_535)] = 0
+    redis_port: Annotated[int, Field(ge=0, le=65_535)] = 0
+    broker_memory_mb: Annotated[int, Field(ge=64, le=64_000)] = 700
 
 
 class Target(_Table):
@@ -170,6 +184,7 @@ class Settings(_Table):
     redis: RedisSettings = RedisSettings()
     newsroom: NewsroomSettings = NewsroomSettings()
     page: PageSettings = PageSettings()
+    embedded: EmbeddedSettings = EmbeddedSettings()
     state_dir: Path = Path("var")
     """Folder for logs, locks and the embedded stores' data."""
     model_path: Path | None = None
@@ -213,11 +228,16 @@ class Settings(_Table):
 
 
 def load_settings(
-    path: Path | None = None, environment: Mapping[str, str] | None = None
+    path: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    *,
+    join_running: bool = True,
 ) -> Settings:
     """Read the configuration: `path`, else $WIREBELL_CONFIG, else ./wirebell.toml, else the
     starter that ships. A name like WIREBELL_KAFKA__BOOTSTRAP_SERVERS in the environment
     overrides the key kafka.bootstrap_servers; "${NAME}" in a value is read from it.
+    Where no addresses are named and a `wirebell up` holds the state directory, its own are
+    used (unless `join_running` is off).
 
     Raises:
         SettingsError: every fault, each with file and key, no values of secrets.
@@ -235,6 +255,8 @@ def load_settings(
     assert isinstance(document, dict)
     _overlay(document, environment, faults)
     document = _resolve_paths(document, path.parent)
+    if join_running:
+        _join_running_line(document)
     try:
         settings = Settings.model_validate(document)
     except ValidationError as error:
@@ -288,10 +310,14 @@ def _resolve(
         return value
     faults.extend(
         f"{file}: {key}: the environment has no {name}"
-        for name in _REFERENCE.findall(value)
-        if name not in environment
+        for name, default in _references(value)
+        if name not in environment and default is None
     )
-    return _REFERENCE.sub(lambda match: environment.get(match[1], ""), value)
+    return _REFERENCE.sub(lambda match: environment.get(match[1]) or match[2] or "", value)
+
+
+def _references(value: str) -> list[tuple[str, str | None]]:
+    return [(match[1], match[2]) for match in _REFERENCE.finditer(value)]
 
 
 def _overlay(document: dict[str, Any], environment: Mapping[str, str], faults: list[str]) -> None:
@@ -310,6 +336,20 @@ def _overlay(document: dict[str, Any], environment: Mapping[str, str], faults: l
             document[path[0]] = value
             continue
         faults.append(f"environment: {name} is not a setting")
+
+
+def _join_running_line(document: dict[str, Any]) -> None:
+    """Fill in the addresses of the line that runs on this state directory."""
+    holder = find_holder(Path(str(document.get("state_dir", Settings.model_fields["state_dir"].default))))
+    kafka, redis, page = (document.setdefault(name, {}) for name in ("kafka", "redis", "page"))
+    if holder is None or not all(isinstance(table, dict) for table in (kafka, redis, page)):
+        return
+    if holder.bootstrap_servers and "bootstrap_servers" not in kafka:
+        kafka.update(bootstrap_servers=holder.bootstrap_servers, embedded=True)
+    if holder.redis_url:
+        redis.setdefault("url", holder.redis_url)
+    if holder.page_port:
+        page["port"] = holder.page_port
 
 
 def _resolve_paths(document: dict[str, Any], base: Path) -> dict[str, Any]:
