@@ -340,7 +340,9 @@ def _overlay(document: dict[str, Any], environment: Mapping[str, str], faults: l
 
 def _join_running_line(document: dict[str, Any]) -> None:
     """Fill in the addresses of the line that runs on this state directory."""
-    holder = find_holder(Path(str(document.get("state_dir", Settings.model_fields["state_dir"].default))))
+    holder = find_holder(
+        Path(str(document.get("state_dir", Settings.model_fields["state_dir"].default)))
+    )
     kafka, redis, page = (document.setdefault(name, {}) for name in ("kafka", "redis", "page"))
     if holder is None or not all(isinstance(table, dict) for table in (kafka, redis, page)):
         return
