@@ -21,6 +21,15 @@ ALERTS = "alerts"
 DEAD_LETTERS = "dead-letters"
 FEEDBACK = "feedback"
 
+# The embedded broker takes one producer per partition: each role writes to its own partition
+# of every Kafka topic there. On Apache Kafka the key decides.
+PRODUCER_PARTITIONS = {"sources": 0, "worker": 1, "page": 2, "replay": 3}
+
+
+def producer_partition(role: str, *, embedded: bool) -> int | None:
+    """The partition a process of this role writes to; None: the key decides."""
+    return PRODUCER_PARTITIONS[role] if embedded else None
+
 
 def declared(prefix: str = "", partitions: int = 4) -> tuple[KafkaTopic, ...]:
     """Every Kafka topic of Wirebell.
