@@ -1,0 +1,145 @@
+"""Faust wiring: an app set so that it loses nothing, and the agents that hand batches over.
+
+Owns Faust's settings and the two places where Faust itself has to be bent (the fetch wait,
+the acknowledging). Does not know what is done with a batch: `streams/worker.py` says.
+"""
+
+from __future__ import annotations
+
+import logging
+import ssl
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import faust
+from aiokafka import AIOKafkaConsumer
+from faust.transport.drivers import aiokafka as driver
+from faust.types.auth import SASLMechanism
+
+from streams.settings import KafkaSettings
+
+# The embedded broker answers a fetch only when its wait ends, so the wait is the latency;
+# Apache Kafka answers when there is data, but a partition that is not part of the fetch
+# under way waits for it. Measured in tests/integration/test_worker_latency.py.
+FETCH_WAIT_MS = {True: 15, False: 50}
+# The embedded broker lets the first member wait for half the session.
+EMBEDDED_SESSION_S = 6.0
+# At 80 % full Faust drops every partition and sleeps a second; 4,096 costs a third.
+BUFFER_RECORDS = 16_384
+# What a kill repeats is bounded by one interval, or this many records.
+COMMIT_INTERVAL_S, COMMIT_EVERY = 1.0, 1_000
+POLL_RECORDS = 1_000
+# Longer than any batch; an outage may last longer: we are then thrown out and start over.
+MAX_POLL_INTERVAL_S = 600.0
+# How long one send may wait for its confirmation before it is repeated.
+REQUEST_TIMEOUT_S = 10.0
+# A dead letter holds up to 1,000,000 bytes of the record; brokers take 1,048,588.
+MAX_REQUEST_BYTES = 1_048_000
+
+# Our subclasses log every start and stop under this module's name.
+logging.getLogger(__name__).setLevel(logging.WARNING)
+
+Agent = Callable[[Any], Awaitable[None]]
+
+
+def make_app(kafka: KafkaSettings, group: str) -> WorkerApp:
+    """A Faust app that does not start by itself, has no web server, no tables, no leader.
+
+    `group` is the consumer group, without the settings' prefix.
+    """
+    session_s = min(kafka.session_timeout_s, EMBEDDED_SESSION_S if kafka.embedded else 300)
+    app = WorkerApp(
+        kafka.prefix + group,
+        broker=[f"kafka://{server.strip()}" for server in kafka.bootstrap_servers.split(",")],
+        broker_credentials=_credentials(kafka),
+        broker_session_timeout=session_s,
+        broker_heartbeat_interval=session_s / 6,
+        broker_request_timeout=max(40.0, session_s + 5),
+        broker_rebalance_timeout=max(30.0, session_s),
+        broker_commit_interval=COMMIT_INTERVAL_S,
+        broker_commit_every=COMMIT_EVERY,
+        broker_max_poll_records=POLL_RECORDS,
+        broker_max_poll_interval=MAX_POLL_INTERVAL_S,
+        consumer_auto_offset_reset="earliest",
+        processing_guarantee="at_least_once",
+        producer_acks=-1,
+        producer_request_timeout=REQUEST_TIMEOUT_S,
+        producer_max_request_size=MAX_REQUEST_BYTES,
+        stream_buffer_maxsize=BUFFER_RECORDS,
+        stream_wait_empty=True,
+        store="memory://",
+        key_serializer="raw",
+        value_serializer="raw",
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        web_enabled=False,
+        worker_redirect_stdouts=False,
+        autodiscover=False,
+    )
+    app.fetch_wait_ms = FETCH_WAIT_MS[kafka.embedded]
+    return app
+
+
+def add_agent(app: faust.App, kafka_topic: str, agent: Agent, name: str) -> None:
+    """Have `agent` called once with the stream of a Kafka topic, raw bytes, never acknowledged
+    by Faust: its iterator acknowledges even a record whose agent raised.
+
+    `agent` must not return before the app stops, and nothing may escape it.
+    """
+    topic = app.topic(kafka_topic, key_type=bytes, value_type=bytes)
+
+    async def run(stream: Any) -> None:
+        await agent(stream.noack())
+
+    app.agent(topic, name=name, concurrency=1)(run)
+
+
+class EagerConsumerThread(driver.AIOKafkaConsumerThread):
+    """The driver's consumer with our fetch wait: Faust hard-codes 1,500 ms."""
+
+    def _create_worker_consumer(self, transport: Any) -> AIOKafkaConsumer:
+        consumer = super()._create_worker_consumer(transport)
+        assert isinstance(self.app, WorkerApp)
+        consumer._fetch_max_wait_ms = self.app.fetch_wait_ms
+        return consumer
+
+
+class EagerConsumer(driver.Consumer):
+    """Consumes through that thread."""
+
+    def _new_consumer_thread(self) -> EagerConsumerThread:
+        return EagerConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+
+class EagerTransport(driver.Transport):
+    """Makes those consumers."""
+
+    Consumer = EagerConsumer
+
+
+class WorkerApp(faust.App):
+    """Uses that transport, whatever the broker's address says."""
+
+    fetch_wait_ms: int = 500
+
+    def _new_transport(self) -> EagerTransport:
+        return EagerTransport(self.conf.broker_consumer, self)
+
+    def _new_producer_transport(self) -> EagerTransport:
+        return EagerTransport(self.conf.broker_producer, self)
+
+
+def _credentials(kafka: KafkaSettings) -> Any:
+    if kafka.security_protocol == "PLAINTEXT":
+        return None
+    context = None
+    if kafka.security_protocol.endswith("SSL"):
+        context = ssl.create_default_context(cafile=kafka.ssl_cafile or None)
+    if not kafka.security_protocol.startswith("SASL"):
+        return faust.SSLCredentials(context)
+    return faust.SASLCredentials(
+        username=kafka.sasl_username,
+        password=kafka.sasl_password.get_secret_value(),
+        ssl_context=context,
+        mechanism=SASLMechanism(kafka.sasl_mechanism),
+    )

@@ -1,0 +1,173 @@
+"""The two steps of a worker: an article screened and joined to its story, an alert handed to
+the deliveries.
+
+Owns what counts as the outcome of each, and their metrics. Does not retry, catch outages or
+acknowledge: `streams/settling.py` does. Both may be repeated at any point.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+from typing import Any, Protocol
+
+from connectors.records import (
+    SCHEMA_HEADER,
+    Alert,
+    Article,
+    RecordError,
+    decode_alert,
+    decode_article,
+    encode,
+)
+from streams import metrics
+from streams.dead_letters import DeadLetter, Reason, Stage, encode_dead_letter
+from streams.settling import StepFault
+
+# A kill at any of these places must lose nothing; the tests kill there.
+PLACES = ("screened", "decided", "alerted", "accepted")
+
+Clock = Callable[[], datetime]
+
+
+class DecisionLike(Protocol):
+    """What a step reads of a decision (streams/stories.py)."""
+
+    @property
+    def reason(self) -> str | None:
+        """Why the article was dropped (metrics.DROP_REASONS); None or "" when it was not."""
+        ...
+
+    @property
+    def alert(self) -> Alert | None:
+        """What it is news of."""
+        ...
+
+
+class ScreenStep:
+    """Articles -> screened -> decided in Redis -> alerts confirmed by Kafka."""
+
+    stage: Stage = "screen"
+    reason: Reason = "story_failed"
+
+    def __init__(
+        self,
+        screen: Callable[[Sequence[Article], datetime], Sequence[Any]],
+        assign: Callable[[Sequence[Any], datetime], Awaitable[Sequence[DecisionLike]]],
+        send: Callable[[str, Sequence[tuple[bytes, bytes]]], Awaitable[None]],
+        clock: Clock,
+        *,
+        kafka_topic: str,
+        reached: Callable[[str], None] = lambda place: None,
+    ) -> None:
+        """`kafka_topic` is where alerts go; `reached` hears each of PLACES as it is passed."""
+        self._screen = screen
+        self._assign = assign
+        self._send = send
+        self._clock = clock
+        self._kafka_topic = kafka_topic
+        self._reached = reached
+
+    def decode(self, raw: bytes) -> Article:
+        """The article in a Kafka message. Raises RecordError."""
+        return decode_article(raw)
+
+    async def settle(self, records: Sequence[Article]) -> None:
+        """See Step."""
+        now = self._clock()
+        try:
+            screened = self._screen(records, now)
+        except MemoryError:
+            raise
+        except Exception as error:
+            detail = f"{type(error).__name__}: {error}"
+            raise StepFault("screen", "screening_failed", detail) from error
+        self._reached("screened")
+        decisions = await self._decide(screened, now)
+        self._reached("decided")
+        alerts = [decision.alert for decision in decisions if decision.alert is not None]
+        await self._send(self._kafka_topic, [_message(alert) for alert in alerts])
+        self._reached("alerted")
+        _count(records, decisions, now)
+
+    async def _decide(self, screened: Sequence[Any], now: datetime) -> Sequence[DecisionLike]:
+        decisions = await self._assign(screened, now)
+        if len(decisions) != len(screened):
+            raise StepFault(
+                "story", "story_failed", f"{len(decisions)} decisions on {len(screened)} articles"
+            )
+        return decisions
+
+
+class DeliverStep:
+    """Alerts -> durable in the ledger, which delivers them in its own time."""
+
+    stage: Stage = "deliver"
+    reason: Reason = "delivery_failed"
+
+    def __init__(
+        self,
+        accept: Callable[[Sequence[Alert]], Awaitable[None]],
+        reached: Callable[[str], None] = lambda place: None,
+    ) -> None:
+        self._accept = accept
+        self._reached = reached
+
+    def decode(self, raw: bytes) -> Alert:
+        """The alert in a Kafka message. Raises RecordError."""
+        return decode_alert(raw)
+
+    async def settle(self, records: Sequence[Alert]) -> None:
+        """See Step."""
+        await self._accept(records)
+        self._reached("accepted")
+
+
+class Sender:
+    """Sends through Faust's producer and waits for Kafka's confirmation of every record.
+
+    `partition` is fixed on the embedded broker, which takes one producer per partition;
+    None leaves it to the key. A repeat sends again: ids must be the same every time.
+    """
+
+    def __init__(self, app: Any, partition: int | None) -> None:
+        self._app = app
+        self._partition = partition
+
+    async def send(self, kafka_topic: str, messages: Sequence[tuple[bytes, bytes]]) -> None:
+        """Send (key, value) pairs; returns when all are confirmed, raises what Kafka raised."""
+        send = self._app.producer.send
+        headers = [SCHEMA_HEADER]
+        confirmations = [
+            await send(kafka_topic, key, value, self._partition, None, headers)
+            for key, value in messages
+        ]
+        if confirmations:
+            await asyncio.gather(*confirmations)
+
+    async def bury(self, kafka_topic: str, letters: Sequence[DeadLetter]) -> None:
+        """Send dead letters, and count them when Kafka has confirmed all."""
+        await self.send(
+            kafka_topic, [(each.id.encode(), encode_dead_letter(each)) for each in letters]
+        )
+        for each in letters:
+            metrics.DEAD_LETTERS.labels(each.stage, each.reason).inc()
+
+
+def _message(alert: Alert) -> tuple[bytes, bytes]:
+    try:
+        return alert.story.id.encode(), encode(alert)
+    except RecordError as error:
+        raise StepFault("story", "too_large", f"alert {alert.id}: {error}") from error
+
+
+def _count(articles: Sequence[Article], decisions: Sequence[DecisionLike], now: datetime) -> None:
+    metrics.SCREENED.inc(len(articles))
+    for article, decision in zip(articles, decisions, strict=True):
+        seconds = (now - article.fetched_at).total_seconds()
+        metrics.SEEN_TO_SCREENED.observe(max(0.0, seconds))
+        if decision.reason:
+            metrics.DROPPED.labels(decision.reason).inc()
+        if decision.alert is not None:
+            metrics.ALERTS.labels(decision.alert.kind).inc()

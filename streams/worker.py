@@ -1,0 +1,188 @@
+"""The worker: two agents on one Faust app, from the first record taken to a clean stop.
+
+Owns the life of the process's work: start, the agents' loops, the end. What is done with a
+batch is `steps.py`, what happens when that fails `settling.py`; who makes them is
+`assembly.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import faust
+import structlog
+from faust.exceptions import ConsumerNotStarted
+
+from streams.app import add_agent
+from streams.batches import Intake
+from streams.dead_letters import DeadLetter
+from streams.outages import StoppedWaiting
+from streams.settling import MOST_IN_A_ROW, Settler, Step
+from streams.watchdog import Progress
+
+# SIGTERM to exit takes 10 s at most: what is in hand and the background may take so long to
+# finish (a batch takes milliseconds, a delivery up to 5 s), then Faust to leave its group.
+FINISH_S, LEAVE_S = 6.0, 3.0
+TURN_S = 0.2
+
+_log = structlog.get_logger("wirebell.worker")
+
+Background = Callable[[asyncio.Event], Awaitable[None]]
+
+
+class WorkerFailedError(Exception):
+    """The worker cannot go on; the process must end and be started again."""
+
+
+def utc_now() -> datetime:
+    """The clock of a worker."""
+    return datetime.now(UTC)
+
+
+class Worker:
+    """Runs steps on Kafka topics until told to stop. Runs once."""
+
+    def __init__(
+        self,
+        app: faust.App,
+        bury: Callable[[Sequence[DeadLetter]], Awaitable[None]],
+        progress: Progress,
+        *,
+        clock: Callable[[], datetime] = utc_now,
+        most_in_a_row: int = MOST_IN_A_ROW,
+    ) -> None:
+        """`bury` returns when Kafka has confirmed the dead letters."""
+        self._app = app
+        self._bury = bury
+        self._progress = progress
+        self._clock = clock
+        self._most_in_a_row = most_in_a_row
+        self._closing = False
+        self._in_hand = 0
+        self._hands_free = asyncio.Event()
+        self._hands_free.set()
+        self._failure: BaseException | None = None
+        self._failed = asyncio.Event()
+
+    def add_step(self, kafka_topic: str, step: Step[Any]) -> None:
+        """Have every record of a Kafka topic settled by a step. Before `run`."""
+
+        async def agent(stream: Any) -> None:
+            await self._work(stream, step)
+
+        add_agent(self._app, kafka_topic, agent, name=f"{step.stage}-agent")
+
+    async def run(self, stop: asyncio.Event, background: Sequence[Background] = ()) -> None:
+        """Work until `stop`, then finish what is in hand, commit, and leave the group.
+
+        `background` runs beside the agents with an event that is set when they have ended.
+
+        Raises:
+            WorkerFailedError: Faust, an agent or a background task ended by itself.
+        """
+        ending = asyncio.Event()
+        tasks = [asyncio.ensure_future(each(ending)) for each in background]
+        for task in tasks:
+            task.add_done_callback(lambda done: self._background_ended(done, ending))
+        try:
+            await self._start()
+            await self._until_over(stop)
+        finally:
+            self._closing = True  # the agents take nothing more, and wait for nobody
+            ending.set()
+            await self._finish(tasks)
+            await self._leave()
+        if self._failure is not None:
+            raise WorkerFailedError(_said(self._failure)) from self._failure
+
+    async def _start(self) -> None:
+        try:
+            await self._app.start()
+        except Exception as error:
+            raise WorkerFailedError(f"cannot start: {_said(error)}") from error
+        _log.info("ready")
+
+    async def _until_over(self, stop: asyncio.Event) -> None:
+        app = self._app
+        while not (stop.is_set() or self._failed.is_set()):
+            if app.should_stop:
+                self._fail(app.crash_reason or RuntimeError("Faust has stopped by itself"))
+            self._progress.loop(_assignment(app))
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(TURN_S):
+                    await stop.wait()
+
+    async def _work(self, stream: Any, step: Step[Any]) -> None:
+        """The loop of one agent. Nothing escapes it: Faust would take it for an outcome."""
+        intake = Intake(self._app, stream)
+        settler = Settler(
+            step,
+            self._bury,
+            self._clock,
+            called_off=lambda: self._closing or intake.suspended(),
+            on_wait=self._progress.wait,
+            most_in_a_row=self._most_in_a_row,
+        )
+        try:
+            await self._settle_all(intake, settler)
+        except Exception as error:  # noqa: BLE001 - the outermost loop of the agent
+            self._fail(error)
+        await asyncio.Event().wait()  # until Faust cancels us: an agent that ends is restarted
+
+    async def _settle_all(self, intake: Intake, settler: Settler[Any]) -> None:
+        while (batch := await intake.take(lambda: self._closing)) is not None:
+            self._in_hand += 1
+            self._hands_free.clear()
+            try:
+                await settler.settle(batch)
+                intake.acknowledge(batch)
+                self._progress.settled(len(batch))
+            except StoppedWaiting:
+                intake.let_go(batch)
+            finally:
+                self._in_hand -= 1
+                if not self._in_hand:
+                    self._hands_free.set()
+
+    async def _finish(self, background: Sequence[asyncio.Future[None]]) -> None:
+        """Let the agents finish what is in hand, and the background its own."""
+        ours = asyncio.ensure_future(self._hands_free.wait())
+        _, late = await asyncio.wait([ours, *background], timeout=FINISH_S)
+        for task in late:
+            task.cancel()
+
+    async def _leave(self) -> None:
+        """Commit and leave the group. What cannot be committed any more is repeated."""
+        try:
+            async with asyncio.timeout(LEAVE_S):
+                if not self._app.should_stop:
+                    await self._app.consumer.commit()
+                self._app.consumer.unacked.clear()
+                await self._app.stop()
+        except Exception as error:  # noqa: BLE001 - nothing may keep us from ending
+            _log.warning("left without a farewell", error=_said(error))
+
+    def _fail(self, error: BaseException) -> None:
+        if self._failure is None:
+            self._failure = error
+        self._failed.set()
+
+    def _background_ended(self, task: asyncio.Future[None], ending: asyncio.Event) -> None:
+        if ending.is_set() or task.cancelled():
+            return
+        self._fail(task.exception() or RuntimeError("a background task ended by itself"))
+
+
+def _assignment(app: faust.App) -> frozenset[tuple[str, int]]:
+    try:
+        return frozenset((each.topic, each.partition) for each in app.consumer.assignment())
+    except ConsumerNotStarted:
+        return frozenset()
+
+
+def _said(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
