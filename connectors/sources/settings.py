@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, HttpUrl
+from pydantic import BaseModel, ConfigDict, Field, HttpUrl, model_validator
+
+from connectors.addresses import is_loopback
 
 SourceId = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 
@@ -87,6 +89,12 @@ class IngestSettings(SourceSettings):
     """Bearer token that a sender must show."""
     max_body_bytes: Annotated[int, Field(ge=1_000, le=100_000_000)] = 5_000_000
     """Largest request body taken, in bytes."""
+
+    @model_validator(mode="after")
+    def _open_only_with_a_token(self) -> Self:
+        if not self.token and not is_loopback(self.host):
+            raise ValueError("host is not loopback, so a token is needed")
+        return self
 
 
 AnySource = Annotated[
