@@ -21,6 +21,9 @@ ALERTS = "alerts"
 DEAD_LETTERS = "dead-letters"
 FEEDBACK = "feedback"
 
+# The consumer group of the workers, without the prefix; the page watches its offsets.
+WORKER_GROUP = "wirebell-worker"
+
 # The embedded broker takes one producer per partition: each role writes to its own partition
 # of every Kafka topic there. On Apache Kafka the key decides.
 PRODUCER_PARTITIONS = {"sources": 0, "worker": 1, "page": 2, "replay": 3}

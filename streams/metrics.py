@@ -59,3 +59,19 @@ SCREENED_TO_DELIVERED = Histogram(
     buckets=_SECONDS,
     registry=REGISTRY,
 )
+# What the page judges, set by the page alone: 1 for the state that holds.
+HEALTH = Gauge(
+    "wirebell_health", "1 for the verdict on the line that holds", ["state"], registry=REGISTRY
+)
+# How far the workers are behind on a partition of the articles.
+LAG_SECONDS = Gauge(
+    "wirebell_lag_seconds",
+    "How long the oldest article not yet decided has waited",
+    ["partition"],
+    registry=REGISTRY,
+)
+LAG_RECORDS = Gauge(
+    "wirebell_lag_records", "Articles not yet decided", ["partition"], registry=REGISTRY
+)
+# Processes that beat, by role.
+PROCESSES = Gauge("wirebell_processes", "Processes that are alive", ["role"], registry=REGISTRY)

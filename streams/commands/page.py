@@ -1,0 +1,80 @@
+"""`wirebell page`: the ops page, a process of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from pathlib import Path
+from typing import Annotated
+
+import structlog
+import typer
+from aiohttp import web
+
+from streams import logs
+from streams.dashboard.access import refusal
+from streams.dashboard.server import make_server
+from streams.dashboard.watch import Watch
+from streams.heartbeat import beat
+from streams.kafka_offsets import KafkaOffsets
+from streams.kafka_topics import WORKER_GROUP
+from streams.keys import Keys
+from streams.observations import Observer
+from streams.redis_client import connect_redis
+from streams.settings import Settings, SettingsError, load_settings
+
+# Viewers hold their event stream open for good; they are cut off when the page stops.
+SHUTDOWN_S = 0.5
+_log = structlog.get_logger(__name__)
+
+
+def command(
+    config: Annotated[Path | None, typer.Option(help="The configuration file.")] = None,
+) -> None:
+    """Run the ops page until SIGTERM or Ctrl-C."""
+    try:
+        settings = load_settings(config)
+    except SettingsError as error:
+        for fault in error.faults:
+            typer.echo(fault, err=True)
+        raise typer.Exit(2) from None
+    logs.configure(settings.log_level, "page")
+    logs.register_secrets(settings)
+    reason = refusal(settings.page.host, settings.page.token.get_secret_value())
+    if reason:
+        typer.echo(reason, err=True)
+        raise typer.Exit(2)
+    try:
+        asyncio.run(run(settings))
+    except OSError as error:
+        place = f"{settings.page.host}:{settings.page.port}"
+        typer.echo(f"the page cannot listen on {place}: {error.strerror or error}", err=True)
+        raise typer.Exit(1) from None
+
+
+async def run(settings: Settings, stop: asyncio.Event | None = None) -> None:
+    """Serve and watch until `stop` (SIGTERM or SIGINT sets it).
+
+    Raises:
+        OSError: the address is taken or not ours.
+    """
+    stop = stop or asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    redis = connect_redis(settings.redis.url.get_secret_value())
+    keys = Keys(settings.redis.prefix)
+    watch = Watch(Observer(settings, redis, keys, KafkaOffsets(settings.kafka, WORKER_GROUP)))
+    server = make_server(watch, settings.page.token.get_secret_value())
+    runner = web.AppRunner(server, access_log=None, shutdown_timeout=SHUTDOWN_S)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, settings.page.host, settings.page.port)
+        await site.start()
+        host, port = runner.addresses[0][:2]
+        _log.info("the page is at", url=f"http://{host}:{port}/")
+        async with asyncio.TaskGroup() as group:
+            group.create_task(watch.run(stop))
+            group.create_task(beat(redis, keys, "page", stop))
+    finally:
+        await runner.cleanup()
+        await redis.aclose()

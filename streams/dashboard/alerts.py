@@ -1,0 +1,129 @@
+"""The stories that rang, read from the Kafka topic of alerts: what every receiver was given.
+
+Joins no group, so that it can never take an alert from anybody. Keeps the latest alert of
+each of the last stories; the log itself keeps the rest.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import OrderedDict
+from collections.abc import Iterable
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+
+from connectors.records import Alert, RecordError, decode_alert
+from streams import kafka_topics
+from streams.kafka_offsets import client_options
+from streams.settings import KafkaSettings
+
+KEEP_STORIES = 200
+# How many alerts of each partition are read at the start.
+BACKLOG = 200
+RETRY_S = 2.0
+
+
+class Alerts:
+    """The latest alert of each story, the story that rang last at the end."""
+
+    def __init__(self) -> None:
+        self._latest: OrderedDict[str, Alert] = OrderedDict()
+        self.version = 0
+
+    def take(self, alerts: Iterable[Alert]) -> None:
+        """Keep what is newer than what is kept; repeats change nothing."""
+        for alert in alerts:
+            kept = self._latest.get(alert.story.id)
+            if kept is not None and kept.story.revision >= alert.story.revision:
+                continue
+            self._latest[alert.story.id] = alert
+            self._latest.move_to_end(alert.story.id)
+            self.version += 1
+        while len(self._latest) > KEEP_STORIES:
+            self._latest.popitem(last=False)
+
+    def newest(self, count: int) -> list[Alert]:
+        """Up to `count` stories, the one seen last first."""
+        ordered = sorted(self._latest.values(), key=lambda alert: alert.story.last_seen)
+        return ordered[::-1][:count]
+
+    def get(self, story_id: str) -> Alert | None:
+        """The latest alert of a story."""
+        return self._latest.get(story_id)
+
+
+async def follow_alerts(settings: KafkaSettings, alerts: Alerts, stop: asyncio.Event) -> None:
+    """Read alerts into `alerts` until `stop`; begins anew after every fault of the broker."""
+    while not stop.is_set():
+        with contextlib.suppress(KafkaError, OSError, TimeoutError):
+            await _follow(settings, alerts, stop)
+        try:
+            async with asyncio.timeout(RETRY_S):
+                await stop.wait()
+        except TimeoutError:
+            continue
+
+
+async def _follow(settings: KafkaSettings, alerts: Alerts, stop: asyncio.Event) -> None:
+    kafka_topic = settings.prefix + kafka_topics.ALERTS
+    if not await _exists(settings, kafka_topic):
+        return
+    consumer = AIOKafkaConsumer(
+        **client_options(settings), enable_auto_commit=False, fetch_max_wait_ms=250
+    )
+    await consumer.start()
+    try:
+        numbers = consumer.partitions_for_topic(kafka_topic)
+        if numbers is None:
+            await consumer.topics()
+            numbers = consumer.partitions_for_topic(kafka_topic) or set()
+        partitions = [TopicPartition(kafka_topic, number) for number in sorted(numbers)]
+        if not partitions:
+            return
+        consumer.assign(partitions)
+        beginnings = await consumer.beginning_offsets(partitions)
+        for partition, end in (await consumer.end_offsets(partitions)).items():
+            consumer.seek(partition, max(beginnings[partition], end - BACKLOG))
+        while not stop.is_set():
+            fetched = await consumer.getmany(*partitions, timeout_ms=250)
+            for records in fetched.values():
+                alerts.take(_decoded(record.value for record in records))
+            if await _log_was_replaced(consumer, partitions):
+                return
+    finally:
+        await consumer.stop()
+
+
+async def _exists(settings: KafkaSettings, kafka_topic: str) -> bool:
+    """Whether the Kafka topic is there; asking the embedded broker by name would create it."""
+    admin = AIOKafkaAdminClient(**client_options(settings))
+    try:
+        await admin.start()
+        return kafka_topic in await admin.list_topics()
+    finally:
+        await admin.close()
+
+
+async def _log_was_replaced(
+    consumer: AIOKafkaConsumer, partitions: Iterable[TopicPartition]
+) -> bool:
+    """Whether a log ends before our position: the embedded broker was started anew."""
+    for partition in partitions:
+        end = consumer.highwater(partition)
+        if end is not None and end < await consumer.position(partition):
+            return True
+    return False
+
+
+def _decoded(values: Iterable[bytes | None]) -> Iterable[Alert]:
+    """What can be read; the rest is the workers' to send to the dead letters."""
+    for value in values:
+        if value is None:
+            continue
+        try:
+            yield decode_alert(value)
+        except RecordError:
+            continue

@@ -1,0 +1,142 @@
+"""The ops page's HTTP side: files, events, JSON, and the three endpoints for machines."""
+
+from __future__ import annotations
+
+import asyncio
+from importlib.resources import files
+from pathlib import Path
+
+import msgspec
+from aiohttp import web
+
+from streams.dashboard import access
+from streams.dashboard.exposition import expose
+from streams.dashboard.watch import Watch
+
+STATIC = Path(str(files("streams.dashboard") / "static"))
+WATCH: web.AppKey[Watch] = web.AppKey("watch", Watch)
+TOKEN: web.AppKey[str] = web.AppKey("token", str)
+# The page is well when it has judged the line within this time.
+FRESH_S = 15.0
+
+
+def make_server(watch: Watch, token: str = "") -> web.Application:
+    """The application; it watches nothing itself."""
+    app = web.Application(middlewares=[access.guard(token)], client_max_size=10_000)
+    app[WATCH], app[TOKEN] = watch, token
+    app.router.add_get("/", _page)
+    app.router.add_get("/sign-in", _sign_in_form)
+    app.router.add_post("/sign-in", _sign_in)
+    app.router.add_get("/events", _events)
+    app.router.add_get("/api/snapshot", _snapshot)
+    app.router.add_get("/api/verdict", _verdict)
+    app.router.add_get("/api/stories", _stories)
+    app.router.add_get("/api/history", _history)
+    app.router.add_get("/healthz", _healthz)
+    app.router.add_get("/readyz", _readyz)
+    app.router.add_get("/metrics", _metrics)
+    app.router.add_static("/static", STATIC)
+    return app
+
+
+async def _page(request: web.Request) -> web.StreamResponse:
+    return _file("index.html")
+
+
+async def _sign_in_form(request: web.Request) -> web.StreamResponse:
+    return _file("sign-in.html")
+
+
+async def _sign_in(request: web.Request) -> web.StreamResponse:
+    """Trade the token for a cookie that no script can read and no other site can use."""
+    token = request.app[TOKEN]
+    given = (await request.post()).get("token", "")
+    if not token or not isinstance(given, str) or not access.token_matches(given.strip(), token):
+        await asyncio.sleep(0.5)  # a person does not notice, a guesser does
+        raise web.HTTPSeeOther("/sign-in?wrong")
+    answer = web.HTTPSeeOther("/")
+    answer.set_cookie(
+        access.COOKIE,
+        access.cookie_value(token),
+        max_age=access.COOKIE_AGE_S,
+        httponly=True,
+        samesite="Strict",
+        secure=request.secure,
+    )
+    raise answer
+
+
+async def _events(request: web.Request) -> web.StreamResponse:
+    """Server-sent events: "snapshot" each second, "point" each five, "stories" on change."""
+    response = web.StreamResponse(
+        headers={
+            "Content-Type": "text/event-stream",
+            "Cache-Control": "no-store",
+            "X-Accel-Buffering": "no",
+            **access.HEADERS,
+        }
+    )
+    await response.prepare(request)
+    messages = request.app[WATCH].broadcast.messages()
+    try:
+        while True:
+            await response.write(await anext(messages))
+    except (ConnectionError, asyncio.CancelledError):
+        return response
+
+
+async def _snapshot(request: web.Request) -> web.StreamResponse:
+    return _json(request.app[WATCH].snapshot)
+
+
+async def _verdict(request: web.Request) -> web.StreamResponse:
+    snapshot = request.app[WATCH].snapshot
+    return _json(snapshot.verdict if snapshot else None)
+
+
+async def _stories(request: web.Request) -> web.StreamResponse:
+    return _json(request.app[WATCH].stories())
+
+
+async def _history(request: web.Request) -> web.StreamResponse:
+    return _json(list(request.app[WATCH].history.points))
+
+
+async def _healthz(request: web.Request) -> web.StreamResponse:
+    """Whether this process does its work; says nothing of the line."""
+    watch = request.app[WATCH]
+    if watch.age_s() > FRESH_S:
+        return web.Response(status=503, text="the watch stands still\n")
+    return web.Response(text="ok\n")
+
+
+async def _readyz(request: web.Request) -> web.StreamResponse:
+    """Whether the line rings: 503 while it is down or not yet judged. The words stay inside
+    when a token guards the page, since anybody may ask here.
+    """
+    verdict = request.app[WATCH].verdict
+    state = verdict.state if verdict else "not yet judged"
+    words = f": {verdict.words}" if verdict and not request.app[TOKEN] else ""
+    ready = verdict is not None and verdict.state != "down"
+    return web.Response(status=200 if ready else 503, text=f"{state}{words}\n")
+
+
+async def _metrics(request: web.Request) -> web.StreamResponse:
+    body = expose(request.app[WATCH].observer)
+    return web.Response(
+        body=body, headers={"Content-Type": "text/plain; version=1.0.0; charset=utf-8"}
+    )
+
+
+def _file(name: str) -> web.FileResponse:
+    return web.FileResponse(STATIC / name, headers={"Cache-Control": "no-cache"})
+
+
+def _json(value: object) -> web.Response:
+    if value is None:
+        raise web.HTTPServiceUnavailable(text="not yet judged\n")
+    return web.Response(
+        body=msgspec.json.encode(value),
+        content_type="application/json",
+        headers={"Cache-Control": "no-store"},
+    )

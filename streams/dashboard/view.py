@@ -1,0 +1,333 @@
+"""What the page shows, as records: the one JSON of the event stream and of `/api`.
+
+Owns the shape and its filling from what the observer saw. No I/O, no markup: untrusted text
+(headlines, names, receivers' answers) goes out as JSON strings and stays text in the page.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import msgspec
+
+from connectors.records import Alert, Place, Report, Toll, TopicScore
+from streams.health import Finding, Verdict, is_silent
+from streams.lag import LagState, evaluate, lag_seconds
+from streams.ledger import Attempt
+from streams.metrics import DROP_REASONS
+from streams.observations import Observer
+from streams.tally import Quantiles
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """One turn of the verdict."""
+
+    state: str
+    words: str
+    at: datetime
+
+
+class FindingView(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that is not as it should be."""
+
+    level: str
+    room: str
+    words: str
+    since: datetime
+
+
+class VerdictView(msgspec.Struct, frozen=True, kw_only=True):
+    """The verdict with everything that was found, worst first."""
+
+    state: str
+    words: str
+    since: datetime
+    findings: list[FindingView]
+
+
+class Stage(msgspec.Struct, frozen=True, kw_only=True):
+    """One stage of the way: how many in all, and how many a minute now."""
+
+    id: str
+    label: str
+    total: int
+    per_minute: float
+
+
+class Latency(msgspec.Struct, frozen=True, kw_only=True):
+    """Seconds between two clocks on the way, over the last ten minutes."""
+
+    id: str
+    label: str
+    p50: float | None
+    p95: float | None
+    p99: float | None
+    count: int
+
+
+class Way(msgspec.Struct, frozen=True, kw_only=True):
+    """The way of the articles. `since` is when the oldest process counted here began."""
+
+    since: datetime | None
+    stages: list[Stage]
+    dropped: list[Stage]
+    latencies: list[Latency]
+
+
+class Lag(msgspec.Struct, frozen=True, kw_only=True):
+    """One partition: how far the workers are behind, in seconds and in records."""
+
+    kafka_topic: str
+    partition: int
+    state: LagState
+    seconds: float
+    records: int
+    committed: int
+    end: int
+
+
+class Process(msgspec.Struct, frozen=True, kw_only=True):
+    """One process by its heartbeat."""
+
+    role: str
+    host: str
+    pid: int
+    state: str
+    started_at: datetime
+    at: datetime
+    rss_bytes: int
+
+
+class DestinationView(msgspec.Struct, frozen=True, kw_only=True):
+    """One place that is told, and how that goes."""
+
+    sink: str
+    target: str
+    waiting: int
+    in_flight: int
+    told_at: datetime | None
+    failing_since: datetime | None
+    next_at: datetime | None
+    off: str
+    detail: str
+
+
+class DeadLetterGroup(msgspec.Struct, frozen=True, kw_only=True):
+    """Dead letters of one stage and reason."""
+
+    stage: str
+    reason: str
+    total: int
+    recent: int
+
+
+class StoryView(msgspec.Struct, frozen=True, kw_only=True):
+    """A story by its latest alert. `evidence` are the words that decided, best first."""
+
+    id: str
+    revision: int
+    kind: str
+    priority: str
+    priority_reason: str
+    headline: str
+    language: str
+    summary: str
+    topics: tuple[TopicScore, ...]
+    evidence: list[str]
+    sentences: list[str]
+    places: tuple[Place, ...]
+    tolls: tuple[Toll, ...]
+    reports: tuple[Report, ...]
+    article_count: int
+    first_seen: datetime
+    last_seen: datetime
+    changes: tuple[str, ...]
+    corrected: str
+    withdrawn: bool
+
+
+class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything on the page but the stories and the charts."""
+
+    at: datetime
+    verdict: VerdictView
+    changes: list[Change]
+    way: Way
+    lag: list[Lag]
+    processes: list[Process]
+    destinations: list[DestinationView]
+    attempts: list[Attempt]
+    dead_letters: list[DeadLetterGroup]
+    dead_letters_total: int
+
+
+_LATENCIES = (
+    ("published_to_seen", "Published to seen"),
+    ("seen_to_screened", "Seen to decided"),
+    ("screened_to_delivered", "Decided to delivered"),
+)
+SHOWN_ATTEMPTS = 12
+
+
+def show(observer: Observer, verdict: Verdict, changes: list[Change]) -> Snapshot:
+    """The page at the verdict's moment."""
+    now = verdict.at
+    return Snapshot(
+        at=now,
+        verdict=_verdict(verdict),
+        changes=changes,
+        way=_way(observer, now),
+        lag=_lag(observer, now),
+        processes=_processes(observer, now),
+        destinations=_destinations(observer),
+        attempts=list(observer.attempts[:SHOWN_ATTEMPTS]),
+        dead_letters=[
+            DeadLetterGroup(stage=one.stage, reason=one.reason, total=one.total, recent=one.recent)
+            for one in observer.observe(now).dead_letters
+        ],
+        dead_letters_total=observer.ends.get("dead-letters", 0),
+    )
+
+
+def show_story(alert: Alert) -> StoryView:
+    """A story as its latest alert tells it."""
+    story = alert.story
+    words = dict.fromkeys(word for evidence in story.evidence for word in evidence.words)
+    sentences = dict.fromkeys(one.sentence for one in story.evidence if one.sentence)
+    return StoryView(
+        id=story.id,
+        revision=story.revision,
+        kind=alert.kind,
+        priority=alert.priority,
+        priority_reason=alert.priority_reason,
+        headline=story.headline,
+        language=story.language,
+        summary=story.summary,
+        topics=story.topics,
+        evidence=list(words),
+        sentences=list(sentences),
+        places=story.places,
+        tolls=story.tolls,
+        reports=story.reports,
+        article_count=story.article_count,
+        first_seen=story.first_seen,
+        last_seen=story.last_seen,
+        changes=story.changes,
+        corrected=story.corrected,
+        withdrawn=story.withdrawn,
+    )
+
+
+def _verdict(verdict: Verdict) -> VerdictView:
+    return VerdictView(
+        state=verdict.state,
+        words=verdict.words,
+        since=verdict.since,
+        findings=[_finding(one) for one in verdict.findings],
+    )
+
+
+def _finding(one: Finding) -> FindingView:
+    return FindingView(level=one.level, room=one.room, words=one.words, since=one.since)
+
+
+def _way(observer: Observer, now: datetime) -> Way:
+    tally = observer.tally
+
+    def stage(name: str, label: str, metric: str, **labels: str) -> Stage:
+        return Stage(
+            id=name,
+            label=label,
+            total=round(tally.total(metric, **labels)),
+            per_minute=round(tally.per_minute(metric, now, **labels), 1),
+        )
+
+    dropped = "wirebell_articles_dropped_total"
+    return Way(
+        since=min((beat.started_at for beat in observer.heartbeats), default=None),
+        stages=[
+            stage("received", "Received", "wirebell_articles_published_total"),
+            stage("screened", "Decided", "wirebell_articles_screened_total"),
+            stage("dropped", "Dropped", dropped),
+            stage("alerts", "Alerts", "wirebell_alerts_total"),
+            stage("delivered", "Delivered", "wirebell_deliveries_total", outcome="delivered"),
+        ],
+        dropped=[
+            stage(reason, reason.replace("_", " "), dropped, reason=reason)
+            for reason in DROP_REASONS
+        ],
+        latencies=[
+            _latency(name, label, tally.quantiles(f"wirebell_{name}_seconds", now))
+            for name, label in _LATENCIES
+        ],
+    )
+
+
+def _latency(name: str, label: str, seen: Quantiles) -> Latency:
+    return Latency(id=name, label=label, p50=seen.p50, p95=seen.p95, p99=seen.p99, count=seen.count)
+
+
+def _lag(observer: Observer, now: datetime) -> list[Lag]:
+    return [
+        Lag(
+            kafka_topic=one.kafka_topic,
+            partition=one.partition,
+            state=evaluate(one, now),
+            seconds=round(lag_seconds(one, now), 1),
+            records=one.lag,
+            committed=one.samples[-1].offset,
+            end=one.samples[-1].end,
+        )
+        for _, one in sorted(observer.partitions.items())
+    ]
+
+
+def _processes(observer: Observer, now: datetime) -> list[Process]:
+    """The living first; of those that ended only what the verdict may still speak of."""
+    seen = {one.process: one for one in observer.observe(now).processes}
+    rows = []
+    for beat in observer.heartbeats:
+        one = seen[beat.process]
+        state = "stopped" if one.stopped else "silent" if is_silent(one, now) else "alive"
+        rows.append(
+            Process(
+                role=beat.role,
+                host=beat.host,
+                pid=beat.pid,
+                state=state,
+                started_at=beat.started_at,
+                at=one.at,
+                rss_bytes=beat.rss_bytes,
+            )
+        )
+    alive = [row for row in rows if row.state == "alive"]
+    ended = sorted((row for row in rows if row.state != "alive"), key=lambda row: row.at)
+    return [*alive, *ended[::-1][:5]]
+
+
+def _destinations(observer: Observer) -> list[DestinationView]:
+    last: dict[tuple[str, str], Attempt] = {}
+    for each in observer.attempts:
+        last.setdefault((each.sink, each.target), each)
+    views = []
+    for one in observer.destinations:
+        attempt = last.get((one.sink, one.target))
+        failed = attempt is not None and attempt.outcome != "delivered"
+        views.append(
+            DestinationView(
+                sink=one.sink,
+                target=one.target,
+                waiting=one.waiting,
+                in_flight=one.in_flight,
+                told_at=_moment(one.told_at),
+                failing_since=_moment(one.failing_since),
+                next_at=attempt.next_at if attempt is not None and failed else None,
+                off=one.off,
+                detail=attempt.detail if attempt is not None and failed else "",
+            )
+        )
+    return views
+
+
+def _moment(seconds: float | None) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)

@@ -1,0 +1,98 @@
+"""The watch: looks, judges and shows, every second, for as long as the page runs.
+
+Owns the three loops (Redis, Kafka, the show) and what they share. A hanging broker holds up
+neither the heartbeats nor the page, since each loop is bounded on its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import msgspec
+import structlog
+
+from streams.dashboard.alerts import Alerts, follow_alerts
+from streams.dashboard.exposition import record_verdict
+from streams.dashboard.history import History
+from streams.dashboard.view import Change, Snapshot, StoryView, show, show_story
+from streams.dashboard.viewers import Broadcast
+from streams.health import Verdict, judge
+from streams.observations import Observer
+
+REDIS_EVERY_S, KAFKA_EVERY_S, SHOW_EVERY_S = 1.0, 2.0, 1.0
+SHOWN_STORIES, KEPT_CHANGES = 60, 20
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Watch:
+    """One line under watch. `run` until `stop`; the rest is for those who show it."""
+
+    observer: Observer
+    alerts: Alerts = field(default_factory=Alerts)
+    history: History = field(default_factory=History)
+    broadcast: Broadcast = field(default_factory=Broadcast)
+    verdict: Verdict | None = None
+    snapshot: Snapshot | None = None
+    changes: deque[Change] = field(default_factory=lambda: deque(maxlen=KEPT_CHANGES))
+    _stories_version: int = -1
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Watch until `stop`. Never raises for Redis or Kafka."""
+        observer = self.observer
+        async with asyncio.TaskGroup() as group:
+            group.create_task(_every(REDIS_EVERY_S, observer.look_at_redis, stop))
+            group.create_task(_every(KAFKA_EVERY_S, observer.look_at_kafka, stop))
+            group.create_task(_every(SHOW_EVERY_S, self._show, stop))
+            group.create_task(follow_alerts(observer.settings.kafka, self.alerts, stop))
+        await observer.offsets.close()
+
+    def stories(self) -> list[StoryView]:
+        """The stories on the page, the one seen last first."""
+        return [show_story(alert) for alert in self.alerts.newest(SHOWN_STORIES)]
+
+    def age_s(self) -> float:
+        """Seconds since the last verdict; since the start while there is none."""
+        since = self.verdict.at if self.verdict else self.observer.started_at
+        return (datetime.now(UTC) - since).total_seconds()
+
+    async def _show(self, now: datetime) -> None:
+        """Judge and publish, once both dependencies have been looked at."""
+        if not (self.observer.looked_at_redis and self.observer.looked_at_kafka):
+            return
+        verdict = judge(self.observer.observe(now), self.verdict)
+        self._note(verdict)
+        self.verdict = verdict
+        record_verdict(self.observer, verdict)
+        self.snapshot = show(self.observer, verdict, list(self.changes)[::-1])
+        self.broadcast.publish("snapshot", msgspec.json.encode(self.snapshot))
+        point = self.history.add(self.observer, now)
+        if point is not None:
+            self.broadcast.publish("point", msgspec.json.encode(point))
+        if self.alerts.version != self._stories_version:
+            self._stories_version = self.alerts.version
+            self.broadcast.publish("stories", msgspec.json.encode(self.stories()))
+
+    def _note(self, verdict: Verdict) -> None:
+        """Remember and log every turn of the verdict."""
+        if self.verdict is not None and self.verdict.state == verdict.state:
+            return
+        self.changes.append(Change(state=verdict.state, words=verdict.words, at=verdict.at))
+        log = _log.info if verdict.state == "healthy" else _log.warning
+        log(f"the line is {verdict.state}", cause=verdict.words)
+
+
+async def _every(
+    seconds: float, step: Callable[[datetime], Awaitable[None]], stop: asyncio.Event
+) -> None:
+    while not stop.is_set():
+        await step(datetime.now(UTC))
+        try:
+            async with asyncio.timeout(seconds):
+                await stop.wait()
+        except TimeoutError:
+            continue

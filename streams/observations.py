@@ -1,0 +1,222 @@
+"""What the line looks like from outside: Redis and Kafka read from time to time, kept together.
+
+Owns the reading and what must be remembered between reads: lag over time, since when a
+dependency is away, when each process was last heard by *our* clock. Judges nothing
+(streams/health.py) and shows nothing (streams/dashboard).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from streams import kafka_topics
+from streams.health import (
+    BacklogSeen,
+    DeadLettersSeen,
+    Dependency,
+    Observation,
+    ProcessSeen,
+)
+from streams.heartbeat import Heartbeat, decode_heartbeat
+from streams.kafka_offsets import BrokerAwayError, KafkaOffsets, PartitionOffsets
+from streams.keys import Keys
+from streams.lag import LagSample, PartitionLag
+from streams.ledger import Attempt, DestinationState, Ledger
+from streams.settings import Settings
+from streams.tally import Tally
+
+REDIS_TIMEOUT_S = 2.0
+# One failed look may be a broken connection; a dependency that fails for longer is away.
+AWAY_AFTER = timedelta(seconds=3)
+# Half an hour of lag samples at one every two seconds, for the lag in seconds.
+KEEP_SAMPLES = 900
+RECENT = timedelta(minutes=10)
+ATTEMPTS = 200
+
+
+@dataclass(slots=True)
+class _Watched:
+    """A dependency over time: what the last look said, and since when it says so."""
+
+    name: str
+    since: datetime
+    failing_since: datetime | None = None
+    detail: str = ""
+
+    def answered(self, now: datetime) -> None:
+        if self.failing_since is not None and now - self.failing_since >= AWAY_AFTER:
+            self.since = now
+        self.failing_since = None
+
+    def failed(self, now: datetime, detail: str) -> None:
+        self.failing_since = self.failing_since or now
+        self.detail = detail
+
+    def seen(self, now: datetime) -> Dependency:
+        failing = self.failing_since
+        if failing is None or now - failing < AWAY_AFTER:
+            return Dependency(self.name, ok=True, since=self.since)
+        return Dependency(self.name, ok=False, since=failing, detail=self.detail)
+
+
+@dataclass(slots=True)
+class Observer:
+    """Looks at one line. `look_at_redis` and `look_at_kafka` never raise for an outage, may
+    run side by side, and are bounded in time; `observe` puts together what they saw last.
+    """
+
+    settings: Settings
+    redis: Redis
+    keys: Keys
+    offsets: KafkaOffsets
+    started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    tally: Tally = field(default_factory=Tally)
+    heartbeats: tuple[Heartbeat, ...] = ()
+    destinations: tuple[DestinationState, ...] = ()
+    attempts: tuple[Attempt, ...] = ()
+    partitions: dict[tuple[str, int], PartitionLag] = field(default_factory=dict)
+    ends: dict[str, int] = field(default_factory=dict)
+    looked_at_redis: bool = False
+    looked_at_kafka: bool = False
+    _heard: dict[str, tuple[datetime, datetime]] = field(default_factory=dict)
+    _untold: dict[str, datetime] = field(default_factory=dict)
+    _redis: _Watched = field(init=False)
+    _kafka: _Watched = field(init=False)
+    _ledger: Ledger = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._redis = _Watched("Redis", self.started_at)
+        self._kafka = _Watched("Kafka", self.started_at)
+        self._ledger = Ledger(self.redis, self.keys)
+
+    async def look_at_redis(self, now: datetime) -> None:
+        """Read heartbeats, source statuses and the ledger."""
+        try:
+            async with asyncio.timeout(REDIS_TIMEOUT_S):
+                listed = await self.redis.hgetall(self.keys.processes)
+                self.destinations = tuple(await self._ledger.destinations())
+                self.attempts = tuple(await self._ledger.attempts(ATTEMPTS))
+        except (RedisError, OSError, TimeoutError) as error:
+            detail = "no answer in time" if isinstance(error, TimeoutError) else "no connection"
+            self._redis.failed(now, detail)
+            return
+        finally:
+            self.looked_at_redis = True
+        self._redis.answered(now)
+        self._take_heartbeats(listed, now)
+        self._watch_backlogs(now)
+
+    async def look_at_kafka(self, now: datetime) -> None:
+        """Read the ends of the Kafka topics and what the workers have committed."""
+        prefix = self.settings.kafka.prefix
+        names = [prefix + name for name in (kafka_topics.ARTICLES, kafka_topics.ALERTS)]
+        names.append(prefix + kafka_topics.DEAD_LETTERS)
+        try:
+            seen = await self.offsets.read(names)
+        except BrokerAwayError as error:
+            self._kafka.failed(now, str(error))
+            return
+        finally:
+            self.looked_at_kafka = True
+        self._kafka.answered(now)
+        self.ends = {
+            name.removeprefix(prefix): sum(one.end for one in seen if one.kafka_topic == name)
+            for name in names
+        }
+        for one in seen:
+            if one.kafka_topic == prefix + kafka_topics.ARTICLES:
+                self._add_lag(one, now)
+
+    def observe(self, now: datetime) -> Observation:
+        """Everything seen last, as the rules want it."""
+        return Observation(
+            at=now,
+            redis=self._redis.seen(now),
+            broker=self._kafka.seen(now),
+            expected_roles=("sources", "worker") if self.settings.sources else ("worker",),
+            processes=tuple(self._process(beat) for beat in self.heartbeats),
+            partitions=tuple(self.partitions[key] for key in sorted(self.partitions)),
+            backlogs=tuple(self._backlog(one) for one in self.destinations),
+            dead_letters=self._dead_letters(now),
+        )
+
+    def _take_heartbeats(self, listed: Mapping[Any, Any], now: datetime) -> None:
+        beats = [beat for raw in listed.values() if (beat := decode_heartbeat(raw)) is not None]
+        self.heartbeats = tuple(sorted(beats, key=lambda beat: (beat.role, beat.started_at)))
+        self.tally.add(self.heartbeats, now)
+        heard = {}
+        for beat in beats:
+            before = self._heard.get(beat.process)
+            if before is None:
+                heard[beat.process] = (beat.at, min(beat.at, now))
+            else:  # another host's clock may be wrong: that it changed is what counts
+                heard[beat.process] = before if before[0] == beat.at else (beat.at, now)
+        self._heard = heard
+
+    def _process(self, beat: Heartbeat) -> ProcessSeen:
+        return ProcessSeen(
+            process=beat.process,
+            role=beat.role,
+            host=beat.host,
+            pid=beat.pid,
+            started_at=beat.started_at,
+            at=self._heard[beat.process][1],
+            stopped=beat.stopped,
+        )
+
+    def _add_lag(self, one: PartitionOffsets, now: datetime) -> None:
+        key = (one.kafka_topic, one.partition)
+        name = one.kafka_topic.removeprefix(self.settings.kafka.prefix)
+        before = self.partitions.get(key) or PartitionLag(name, one.partition, (), now)
+        offset = one.beginning if one.committed is None else one.committed
+        self.partitions[key] = before.add(LagSample(now, offset, one.end), KEEP_SAMPLES)
+
+    def _watch_backlogs(self, now: datetime) -> None:
+        """Since when each destination that owes something has not been told anything."""
+        untold = {}
+        for one in self.destinations:
+            if one.waiting:
+                told = datetime.fromtimestamp(one.told_at, UTC) if one.told_at else None
+                since = self._untold.get(one.id, now)
+                untold[one.id] = max(since, told) if told else since
+        self._untold = untold
+
+    def _backlog(self, one: DestinationState) -> BacklogSeen:
+        oldest_at = self._untold.get(one.id)
+        if one.failing_since is not None and one.waiting:
+            oldest_at = datetime.fromtimestamp(one.failing_since, UTC)
+        last = next(
+            (each for each in self.attempts if (each.sink, each.target) == (one.sink, one.target)),
+            None,
+        )
+        failed = last is not None and last.outcome != "delivered"
+        return BacklogSeen(
+            subscription=one.id,
+            sink=one.sink,
+            target=one.target,
+            waiting=one.waiting,
+            oldest_at=oldest_at,
+            detail=last.detail if last is not None and failed else "",
+            turned_off=bool(one.off),
+        )
+
+    def _dead_letters(self, now: datetime) -> tuple[DeadLettersSeen, ...]:
+        name = "wirebell_dead_letters_total"
+        return tuple(
+            DeadLettersSeen(
+                stage,
+                reason,
+                total=round(total),
+                recent=round(self.tally.rise(name, now, RECENT, stage=stage, reason=reason)),
+            )
+            for (stage, reason), total in sorted(
+                self.tally.totals_by(name, "stage", "reason").items()
+            )
+        )
