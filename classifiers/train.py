@@ -46,8 +46,8 @@ class LinearPart:
 def fit(examples: Sequence[Example], recipe: Recipe, topics: Sequence[Topic] = TOPICS) -> Artifact:
     """Train on the examples: weights, then calibration and thresholds from left-out folds."""
     labels = label_matrix(examples, topics)
-    counts = count_matrix([example.text for example in examples], recipe.bits)
-    idf = inverse_frequencies(counts)
+    counts, kind_weights = count_matrix([example.text for example in examples], recipe.bits)
+    idf = inverse_frequencies(counts) * kind_weights
     rows = weigh(counts, idf)
     left_out = _left_out_scores(rows, labels, examples, recipe)
     slopes, offsets = _calibrate(left_out, labels)
@@ -73,12 +73,18 @@ def label_matrix(examples: Sequence[Example], topics: Sequence[Topic]) -> Labels
     return np.array([[topic.id in example.topics for topic in topics] for example in examples])
 
 
-def count_matrix(texts: Sequence[str], bits: int) -> sparse.csr_matrix:
-    """Texts x features counts, one row a text (training reports are shorter than a window)."""
+def count_matrix(texts: Sequence[str], bits: int) -> tuple[sparse.csr_matrix, F64]:
+    """Texts x features counts, and the weight of each feature's kind.
+
+    One row a text: training reports are hardly longer than a window.
+    """
     found = features.extract(texts, bits)
     ones = np.ones(len(found.rows), dtype=np.float32)
     places = (found.row_texts[found.rows], found.columns)
-    return sparse.csr_matrix((ones, places), shape=(len(texts), 1 << bits))
+    kind_weights = np.zeros(1 << bits)
+    weights = np.array(list(features.KIND_WEIGHTS.values()))
+    np.maximum.at(kind_weights, found.columns, weights[found.kinds])
+    return sparse.csr_matrix((ones, places), shape=(len(texts), 1 << bits)), kind_weights
 
 
 def inverse_frequencies(counts: sparse.csr_matrix) -> F64:

@@ -1,0 +1,134 @@
+"""The concepts that words name, so that what is learned in one language is known in all.
+
+Owns the reading of `data/concepts.txt` and the look-up of a whole batch of words at once.
+Does not know topics: which concept speaks for which topic is learned.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classifiers import tokens
+from classifiers.tokens import I64, U64, Hashes
+
+CONCEPTS_FILE: Final = Path(__file__).parent / "data" / "concepts.txt"
+#: A word that names nothing.
+NONE: Final = 0
+
+#: Longer beginnings and endings are cut to the longest that are looked up.
+_PREFIXES: Final = (8, 7, 6, 5, 4, 3)
+_SUFFIXES: Final = (8, 7, 6, 5, 4)
+_SLOT_BITS: Final = 17
+
+
+@dataclass(frozen=True, slots=True)
+class Lexicon:
+    """Concepts and the three tables (whole words, beginnings, endings) that find them.
+
+    Concept 0 is no concept; `names[c - 1]` names concept `c`.
+    """
+
+    names: tuple[str, ...]
+    whole: _Table
+    beginnings: _Table
+    endings: _Table
+
+    def concepts_of(self, hashes: Hashes, starts: I64, ends: I64) -> tuple[I64, I64]:
+        """Two concepts of each word `[start, end)`, of its beginning and its end, often `NONE`.
+
+        A whole word goes before a beginning, a longer match before a shorter one. The end is a
+        second concept in compounds: "Drohnenangriff" is a drone and an attack.
+        """
+        lengths = ends - starts
+        first = self.whole.find(hashes.of(starts, ends))
+        whole = first != NONE
+        for size in _PREFIXES:
+            open_ = np.flatnonzero((first == NONE) & (lengths >= size))
+            start = starts[open_]
+            first[open_] = self.beginnings.find(hashes.of(start, start + size))
+        second = np.zeros_like(first)
+        for size in _SUFFIXES:
+            open_ = np.flatnonzero((second == NONE) & ~whole & (lengths >= size))
+            end = ends[open_]
+            second[open_] = self.endings.find(hashes.of(end - size, end))
+        second[second == first] = NONE
+        return first, second
+
+
+class _Table:
+    """A read-only hash table from 64-bit hashes to concepts, looked up by the array."""
+
+    def __init__(self, entries: dict[int, int]) -> None:
+        """Place each entry in the first free slot from its own on; remember the longest walk."""
+        size = 1 << _SLOT_BITS
+        self._keys = np.zeros(size, dtype=np.uint64)
+        self._values = np.zeros(size, dtype=np.int64)
+        self._steps = 1
+        for key, value in entries.items():
+            slot, steps = key >> (64 - _SLOT_BITS), 1
+            while self._values[slot] and int(self._keys[slot]) != key:
+                slot, steps = (slot + 1) % size, steps + 1
+            self._keys[slot], self._values[slot] = key, value
+            self._steps = max(self._steps, steps)
+
+    def find(self, hashes: U64) -> NDArray[np.int64]:
+        """The concept of each hash, 0 where there is none."""
+        slots = (hashes >> np.uint64(64 - _SLOT_BITS)).astype(np.int64)
+        found = np.where(self._keys[slots] == hashes, self._values[slots], NONE)
+        for _ in range(1, self._steps):
+            slots = (slots + 1) & ((1 << _SLOT_BITS) - 1)
+            found = np.where(self._keys[slots] == hashes, self._values[slots], found)
+        return found
+
+
+@lru_cache(maxsize=1)
+def shipped() -> Lexicon:
+    """The lexicon that ships, read once a process."""
+    return parse(CONCEPTS_FILE.read_text(encoding="utf-8"))
+
+
+def parse(text: str) -> Lexicon:
+    """Read `name: entry entry ...` lines; `#` begins a comment line.
+
+    An entry that several concepts claim goes to the first of them.
+
+    Raises:
+        ValueError: a line has no name.
+    """
+    names: list[str] = []
+    tables: tuple[dict[int, int], dict[int, int], dict[int, int]] = ({}, {}, {})
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        name, colon, entries = line.partition(":")
+        if not colon:
+            raise ValueError(f"concepts, line {number}: no name")
+        names.append(name.strip())
+        for entry in entries.split():
+            _enter(entry, len(names), *tables)
+    return Lexicon(tuple(names), *(_Table(entries) for entries in tables))
+
+
+def _enter(
+    entry: str,
+    concept: int,
+    whole: dict[int, int],
+    beginnings: dict[int, int],
+    endings: dict[int, int],
+) -> None:
+    if entry.endswith("*"):
+        stem = entry[:-1][: _PREFIXES[0]]
+        if len(stem) >= _PREFIXES[-1]:
+            beginnings.setdefault(tokens.hash_of(stem), concept)
+            return
+        entry = stem
+    if entry.startswith("*"):
+        endings.setdefault(tokens.hash_of(entry[1:][-_SUFFIXES[0] :]), concept)
+    else:
+        whole.setdefault(tokens.hash_of(entry), concept)
