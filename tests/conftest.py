@@ -44,6 +44,13 @@ def kafka_prefix() -> str:
     return f"test-{secrets.token_hex(6)}-"
 
 
+@pytest.fixture
+def embedded_kafka(kafka_prefix: str) -> Iterator[Lane]:
+    """A fresh embedded broker: it starts in 20 ms, and takes its log with it."""
+    with EmbeddedBroker() as broker:
+        yield Lane("embedded", broker.bootstrap_servers, kafka_prefix, broker)
+
+
 @pytest.fixture(
     params=[
         pytest.param("embedded", marks=pytest.mark.kafka),
@@ -53,8 +60,7 @@ def kafka_prefix() -> str:
 def kafka(request: pytest.FixtureRequest, kafka_prefix: str) -> Iterator[Lane]:
     """A running Kafka, once for each lane, with nothing under this test's prefix."""
     if request.param == "embedded":
-        with EmbeddedBroker() as broker:  # it starts in 20 ms, and takes its log with it
-            yield Lane("embedded", broker.bootstrap_servers, kafka_prefix, broker)
+        yield request.getfixturevalue("embedded_kafka")
         return
     node: ApacheKafka | None = request.getfixturevalue("apache_kafka")
     if node is not None:
