@@ -129,13 +129,16 @@ class PageSettings(_Table):
 class EmbeddedSettings(_Table):
     """The broker and the Redis that `wirebell up` starts where none are named.
 
-    A port of 0 is any free one. The broker keeps its log in memory: over `broker_memory_mb`
-    (of resident memory) it is replaced by an empty one, once the worker has read all.
+    The broker keeps its log in memory. One that has grown too large is replaced once the
+    worker has read all; the sources then read again, and Redis keeps it from ringing twice.
     """
 
     kafka_port: Annotated[int, Field(ge=0, le=65_535)] = 0
+    """Port of the embedded broker; 0 takes any free one."""
     redis_port: Annotated[int, Field(ge=0, le=65_535)] = 0
+    """Port of the embedded Redis; 0 takes any free one."""
     broker_memory_mb: Annotated[int, Field(ge=64, le=64_000)] = 700
+    """Resident memory, in MB, over which the embedded broker is replaced by an empty one."""
 
 
 class Target(_Table):

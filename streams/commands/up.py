@@ -1,0 +1,65 @@
+"""`wirebell up`: the whole line on this machine, alerts printed in this terminal."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from streams.briefing import Briefing, describe_start
+from streams.logs import configure, escape, mask, register_secrets
+from streams.settings import SettingsError, find_config, load_settings
+from streams.state_dir import HeldError
+from streams.supervisor import Supervisor, SupervisorError, children_environment
+
+
+def command(
+    config: Annotated[Path | None, typer.Option(help="The configuration file.")] = None,
+) -> None:
+    """Start broker, Redis, sources, a worker and the page; Ctrl-C ends them all.
+
+    Where the configuration names a Kafka or a Redis, that one is used.
+    """
+    path = config or find_config(os.environ)
+    try:
+        settings = load_settings(path, join_running=False)
+    except SettingsError as error:
+        for fault in error.faults:
+            typer.echo(fault, err=True)
+        raise typer.Exit(2) from None
+    configure(settings.log_level, "up")
+    register_secrets(settings)
+    supervisor = Supervisor(settings, children_environment(os.environ, path), _say, _backlog)
+    try:
+        supervisor.run(lambda: _brief(supervisor, path))
+    except (HeldError, SupervisorError) as error:
+        _say(str(error))
+        raise typer.Exit(1) from None
+    _say("all has ended")
+
+
+def _brief(supervisor: Supervisor, path: Path) -> None:
+    """Say what has started, and have the rest told as it comes."""
+    settings, state = supervisor.settings, supervisor.state
+    _say(f"Wirebell has started with {path}")
+    for line in describe_start(
+        settings,
+        embedded=(supervisor.broker is not None, supervisor.redis is not None),
+        logs=str(state.path / "logs"),
+    ):
+        _say(f"  {line}")
+    _say("Alerts follow here. Ctrl-C ends it all.")
+    supervisor.watch = Briefing(settings, _say).look
+
+
+def _backlog(supervisor: Supervisor) -> int:
+    from streams.backlog import count_backlog  # aiokafka, for the rare moment it is needed
+
+    return count_backlog(supervisor.settings.kafka)
+
+
+def _say(line: str) -> None:
+    print(escape(mask(line)), file=sys.stderr, flush=True)
