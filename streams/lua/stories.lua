@@ -1,0 +1,316 @@
+-- Which story does each article of a batch belong to? One call, one answer, all of it atomic.
+--
+-- KEYS[1]  the tag that every key starts with (one hash slot)
+-- ARGV[1]  msgpack: settings by name (streams/stories.py says where each number comes from)
+-- then     per article: id; msgpack of {story, published, chosen, words, countries, terms};
+--          digest, material digest, veto and signature in one; its facts; its facts as a copy
+-- then     per folded story to keep: story; members folded; version; bytes
+-- (No msgpack around bytes: cmsgpack knows only strings.)
+--
+-- Answers { {flag, story, seq, repeated, score}, ... }, { {story, folded, bytes, {member, ...}}, ... }:
+-- per article in order, and per story what is needed to fold it up to the highest seq asked for.
+--   flag  m member (the fold says what it is)  c copy  q quiet: nothing about it is new
+--         g its story is no longer kept        o known nowhere, and about no topic or withdrawn
+--
+-- Keys under the tag:
+--   a:<article>           story, then per version: digest, material digest, seq, flag
+--   story:<id>            hash: n members, i indexed, l last seen, c countries, and the snapshot
+--   story:<id>:m          list: one score byte and the facts of each member
+--   t:<period>:<term>     postings of a term: story, article number, weight
+--   g:<number / 256>      signature, words and veto of 256 articles
+--   n                     counter of indexed articles
+--   stories               sorted set: stories by last seen
+
+local POSTING, POSTING_BYTES = '>I6I4B', 11
+local VERSION, VERSION_BYTES, STORY_CHARS = '>c6c4I4c1', 15, 12
+local CHUNK, SIGNATURE_BYTES = 256, 128
+local RECORD_BYTES = SIGNATURE_BYTES + 6
+
+local tag = KEYS[1]
+local set = cmsgpack.unpack(ARGV[1])
+local now = set.now
+local period = math.floor(now / set.period)
+
+-- `published` is 1; 0 is a correction, 2 a withdrawal.
+local function read_article(at)
+  local says, marks = cmsgpack.unpack(ARGV[at + 1]), ARGV[at + 2]
+  return {
+    id = ARGV[at], story = says[1], published = says[2], chosen = says[3], words = says[4],
+    countries = says[5], terms = says[6], digest = string.sub(marks, 1, 6),
+    material = string.sub(marks, 7, 10), veto = string.sub(marks, 11, 14),
+    signature = string.sub(marks, 15), facts = ARGV[at + 3], copy = ARGV[at + 4],
+  }
+end
+
+local function story_key(story) return tag .. 'story:' .. story end
+
+-- Versions of an article that Redis has seen: the one with this content, the one with this matter.
+local function find_version(record, article)
+  local same, alike
+  for at = STORY_CHARS + 1, #record, VERSION_BYTES do
+    local digest, material, seq, flag = struct.unpack(VERSION, record, at)
+    if digest == article.digest then same = { seq, flag } end
+    if material == article.material then alike = seq end
+  end
+  return same, alike
+end
+
+local function remember(article, story, record, seq, flag)
+  local versions = record and string.sub(record, STORY_CHARS + 1) or ''
+  local excess = #versions - (set.max_versions - 1) * VERSION_BYTES
+  if excess > 0 then versions = string.sub(versions, excess + 1) end
+  local version = struct.pack(VERSION, article.digest, article.material, seq, flag)
+  redis.call('SET', tag .. 'a:' .. article.id, story .. versions .. version, 'EX', set.keep_articles)
+end
+
+-- Sum of products of the weights with every article that shares a term; rarest terms first.
+local function similar_articles(article)
+  local terms, sums, stories, budget = article.terms, {}, {}, set.max_postings
+  local keys = {}
+  for i = 1, #terms, 2 do
+    for back = 0, set.periods - 1 do
+      keys[#keys + 1] = tag .. 't:' .. (period - back) .. ':' .. terms[i]
+    end
+  end
+  if #keys == 0 then return sums, stories end
+  local lists = redis.call('MGET', unpack(keys))
+  local at = 0
+  for i = 2, #terms, 2 do
+    local weight = terms[i]
+    for _ = 1, set.periods do
+      at = at + 1
+      local list = lists[at]
+      if list and budget > 0 then
+        local from = math.max(1, #list - set.max_list * POSTING_BYTES + 1)
+        budget = budget - (#list - from + 1) / POSTING_BYTES
+        for position = from, #list, POSTING_BYTES do
+          local story, number, other = struct.unpack(POSTING, list, position)
+          sums[number] = (sums[number] or 0) + weight * other
+          stories[number] = story
+        end
+      end
+    end
+  end
+  return sums, stories
+end
+
+-- A story that is still open: its id and what is known of it, or nothing.
+local function open_story(number, cache)
+  local story = string.format('%012x', number)
+  if cache[story] == nil then
+    local known = redis.call('HMGET', story_key(story), 'i', 'l', 'c')
+    cache[story] = known[1] and now - tonumber(known[2]) <= set.window and known or false
+  end
+  return story, cache[story]
+end
+
+local function is_copy(article, other)
+  local words = struct.unpack('>I2', other, SIGNATURE_BYTES + 1)
+  if string.sub(other, SIGNATURE_BYTES + 3) ~= article.veto then return false end
+  local same = 0
+  for from = 1, SIGNATURE_BYTES, 32 do
+    local mine = { string.byte(article.signature, from, from + 31) }
+    local theirs = { string.byte(other, from, from + 31) }
+    for i = 1, 32 do if mine[i] == theirs[i] then same = same + 1 end end
+  end
+  local alike = (same / SIGNATURE_BYTES - 1 / 256) / (1 - 1 / 256)
+  local fewer, more = math.min(words, article.words), math.max(words, article.words)
+  if fewer < set.copy_min_words then return same == SIGNATURE_BYTES and fewer == more end
+  if alike >= set.copy_alike then return true end
+  local shared = alike / (1 + alike) * (fewer + more)
+  return fewer >= set.cut_min_words and fewer >= set.cut_share * more
+    and shared >= set.cut_contained * fewer
+end
+
+-- The story that holds a copy of this text, if any.
+local function story_of_copy(article, sums, stories, cache)
+  local near = {}
+  for number, sum in pairs(sums) do
+    if sum >= set.copy_cosine then near[#near + 1] = number end
+  end
+  table.sort(near, function(a, b)
+    if sums[a] ~= sums[b] then return sums[a] > sums[b] end
+    return a < b
+  end)
+  for i = 1, math.min(#near, set.copy_tries) do
+    local number = near[i]
+    local from = (number % CHUNK) * RECORD_BYTES
+    local other = redis.call('GETRANGE', tag .. 'g:' .. math.floor(number / CHUNK), from, from + RECORD_BYTES - 1)
+    if #other == RECORD_BYTES and is_copy(article, other) then
+      local story, known = open_story(stories[number], cache)
+      if known then return story, sums[number] end
+    end
+  end
+end
+
+local function apart(ours, theirs)
+  if ours == '' or theirs == '' then return false end
+  for country in string.gmatch(ours, '%u%u') do
+    if string.find(theirs, country, 1, true) then return false end
+  end
+  return true
+end
+
+-- Mean likeness to the three nearest members of each story; the best story, and its score.
+local function nearest_story(article, sums, stories, cache)
+  local best = {}
+  for number, sum in pairs(sums) do
+    local story = stories[number]
+    local three = best[story]
+    if not three then
+      best[story] = { sum, 0, 0 }
+    elseif sum > three[1] then
+      best[story] = { sum, three[1], three[2] }
+    elseif sum > three[2] then
+      three[2], three[3] = sum, three[2]
+    elseif sum > three[3] then
+      three[3] = sum
+    end
+  end
+  local chosen, high = nil, 0
+  for number, three in pairs(best) do
+    if three[1] >= set.join then
+      local story, known = open_story(number, cache)
+      if known then
+        local members = math.max(1, math.min(3, tonumber(known[1])))
+        local score = (three[1] + three[2] + three[3]) / members
+        if members < 3 then score = math.min(score, three[1]) end
+        if apart(article.countries, known[3]) then score = score * set.apart end
+        if score > high or (score == high and chosen and story < chosen) then
+          chosen, high = story, score
+        end
+      end
+    end
+  end
+  if high >= set.join then return chosen, high end
+end
+
+local function index(article, story)
+  local number = redis.call('INCR', tag .. 'n') % 4294967296
+  local terms, story_number = article.terms, tonumber(story, 16)
+  for i = 1, math.min(#terms, 2 * set.max_indexed), 2 do
+    local key = tag .. 't:' .. period .. ':' .. terms[i]
+    local posting = struct.pack(POSTING, story_number, number, terms[i + 1])
+    local length = redis.call('APPEND', key, posting)
+    if length == POSTING_BYTES then
+      redis.call('EXPIRE', key, set.keep_index)
+    elseif length > 2 * set.max_list * POSTING_BYTES then
+      redis.call('SET', key, redis.call('GETRANGE', key, -set.max_list * POSTING_BYTES, -1), 'KEEPTTL')
+    end
+  end
+  if #article.signature == SIGNATURE_BYTES then
+    local chunk = tag .. 'g:' .. math.floor(number / CHUNK)
+    local words = struct.pack('>I2', math.min(article.words, 65535))
+    redis.call('SETRANGE', chunk, (number % CHUNK) * RECORD_BYTES, article.signature .. words .. article.veto)
+    redis.call('EXPIRE', chunk, set.keep_index)
+  end
+end
+
+-- Append a member; what the story is known by grows with it.
+local function append(story, article, facts, score)
+  local key = story_key(story)
+  local seq = redis.call('RPUSH', key .. ':m', string.char(math.min(255, math.floor(score * 255))) .. facts)
+  local known = redis.call('HMGET', key, 'l', 'c')
+  local countries = known[2] or ''
+  for country in string.gmatch(article.countries, '%u%u') do
+    if not string.find(countries, country, 1, true) and #countries < 60 then
+      countries = countries .. country .. ' '
+    end
+  end
+  local last = math.max(now, tonumber(known[1] or now))
+  redis.call('HSET', key, 'n', seq, 'l', string.format('%.3f', last), 'c', countries)
+  redis.call('EXPIRE', key, set.keep_stories)
+  redis.call('EXPIRE', key .. ':m', set.keep_stories)
+  redis.call('ZADD', tag .. 'stories', string.format('%.3f', last), story)
+  return seq
+end
+
+-- An article that Redis knows: repeated, edited in passing, or edited in what matters.
+local function again(article, record)
+  local story = string.sub(record, 1, STORY_CHARS)
+  local same, alike = find_version(record, article)
+  if redis.call('EXISTS', story_key(story)) == 0 then
+    if same then return { 'g', story, 0, 1, 0 } end
+    return nil
+  end
+  if same then
+    redis.call('EXPIRE', tag .. 'a:' .. article.id, set.keep_articles)
+    return { same[2], story, same[1], 1, 0 }
+  end
+  if alike then
+    remember(article, story, record, alike, 'q')
+    return { 'q', story, alike, 0, 0 }
+  end
+  local seq = append(story, article, article.facts, 1)
+  remember(article, story, record, seq, 'm')
+  return { 'm', story, seq, 0, 255 }
+end
+
+local function first_time(article)
+  if article.chosen == 0 then return { 'o', '', 0, 0, 0 } end
+  local cache = {}
+  local sums, stories = similar_articles(article)
+  local story, score
+  if article.published == 1 and #article.signature == SIGNATURE_BYTES then
+    story, score = story_of_copy(article, sums, stories, cache)
+  end
+  if story then
+    local seq = append(story, article, article.copy, score / 65025)
+    remember(article, story, nil, seq, 'c')
+    return { 'c', story, seq, 0, math.floor(score / 255) }
+  end
+  story, score = nearest_story(article, sums, stories, cache)
+  if not story and article.published == 2 then return { 'o', '', 0, 0, 0 } end
+  if not story then
+    story, score = article.story, 0
+    if redis.call('EXISTS', story_key(story)) == 1 then
+      local seq = tonumber(redis.call('HGET', story_key(story), 'n'))
+      remember(article, story, nil, seq, 'q')
+      return { 'q', story, seq, 1, 0 }
+    end
+  end
+  local seq = append(story, article, article.facts, score / 65025)
+  redis.call('HINCRBY', story_key(story), 'i', 1)
+  index(article, story)
+  remember(article, story, nil, seq, 'm')
+  return { 'm', story, seq, 0, math.floor(score / 255) }
+end
+
+for at = 2 + 5 * set.articles, #ARGV, 4 do
+  local key, folded, version = story_key(ARGV[at]), tonumber(ARGV[at + 1]), ARGV[at + 2]
+  local known = redis.call('HMGET', key, 'n', 'sn', 'sv')
+  if known[1] and (known[3] ~= version or tonumber(known[2] or 0) < folded) then
+    redis.call('HSET', key, 'sn', folded, 'sv', version, 'sb', ARGV[at + 3])
+  end
+end
+
+local answers, wanted, order = {}, {}, {}
+for position = 1, set.articles do
+  local article = read_article(5 * position - 3)
+  local record = redis.call('GET', tag .. 'a:' .. article.id)
+  local answer = record and again(article, record) or first_time(article)
+  answers[position] = answer
+  if answer[1] == 'm' then
+    local story, seq = answer[2], answer[3]
+    local range = wanted[story]
+    if not range then
+      range = { seq, seq }
+      wanted[story] = range
+      order[#order + 1] = story
+    end
+    range[1], range[2] = math.min(range[1], seq), math.max(range[2], seq)
+  end
+end
+
+local folds = {}
+for position, story in ipairs(order) do
+  local key, range = story_key(story), wanted[story]
+  local known = redis.call('HMGET', key, 'sn', 'sv', 'sb')
+  local folded, bytes = 0, ''
+  if known[2] == set.version and tonumber(known[1]) < range[1] then
+    folded, bytes = tonumber(known[1]), known[3]
+  end
+  folds[position] = { story, folded, bytes, redis.call('LRANGE', key .. ':m', folded, range[2] - 1) }
+end
+redis.call('ZREMRANGEBYSCORE', tag .. 'stories', '-inf', string.format('(%.3f', now - set.window))
+return { answers, folds }

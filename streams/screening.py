@@ -1,0 +1,180 @@
+"""Screening: a batch of articles to what each is about, and the facts of those that matter.
+
+Owns what is worked out of an article's text, and for which articles: everybody is classified;
+language, places, tolls, evidence and the fingerprint are for articles with a topic. Knows
+neither Redis nor Kafka.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classifiers.language import OTHER, identify_language
+from classifiers.model import Evidence, compose
+from classifiers.numbers import TollMatch, find_tolls
+from classifiers.places import PlaceMatch, find_places
+from classifiers.similarity import Fingerprint, fingerprints
+from classifiers.topics import Topic
+from connectors.records import Article
+from streams import facts as limits
+from streams.facts import EvidenceFact, Facts, PlaceFact, seconds
+
+# Tolls and the sentence for the preview stand at the top of a report; further down are
+# background and other people's wars.
+LEAD_CHARS = 1_500
+# What a report is about, in the fingerprint: its best places.
+FINGERPRINT_PLACES = 4
+
+
+class Model(Protocol):
+    """What screening asks of a topic model (classifiers.model.TopicModel)."""
+
+    topics: tuple[Topic, ...]
+
+    def predict(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """n texts to an n x topics array of probabilities."""
+        ...
+
+    def choose(
+        self, probabilities_row: NDArray[np.float32] | Sequence[float], /
+    ) -> tuple[str, ...]:
+        """The topics of one row, most probable first."""
+        ...
+
+    def explain(self, text: str, topic_id: str) -> Evidence:
+        """The words and the sentence that decided for a topic."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Screened:
+    """An article after screening.
+
+    `chosen` is empty for an article about nothing we know. `facts` and `fingerprint` are there
+    for articles with a topic, and for corrections and withdrawals of whatever length: those
+    may be about a story that we told.
+    """
+
+    article: Article
+    language: str
+    probabilities: tuple[float, ...]
+    chosen: tuple[str, ...]
+    screened_at: datetime
+    facts: Facts | None = None
+    fingerprint: Fingerprint | None = None
+
+
+def screen(
+    articles: Sequence[Article],
+    model: Model,
+    now: datetime,
+    places_of: Callable[[str], tuple[PlaceMatch, ...]] = find_places,
+    tolls_of: Callable[[str], tuple[TollMatch, ...]] = find_tolls,
+) -> list[Screened]:
+    """Screen a batch: one prediction for all, in order. Pure computation, may be repeated."""
+    if not articles:
+        return []
+    texts = [compose(article.title, article.text) for article in articles]
+    rows = model.predict(texts)
+    chosen = [model.choose(row) for row in rows]
+    matters = [
+        index
+        for index, article in enumerate(articles)
+        if chosen[index] or article.status != "published"
+    ]
+    found = {index: places_of(texts[index]) for index in matters}
+    prints = fingerprints(
+        [(articles[index].title, articles[index].text) for index in matters],
+        [_named(found[index]) for index in matters],
+    )
+    printed = dict(zip(matters, prints, strict=True))
+    screened = []
+    for index, article in enumerate(articles):
+        probabilities = tuple(float(value) for value in rows[index])
+        language = _language(article, texts[index])
+        kept = None
+        if index in printed:
+            by_topic = dict(zip((t.id for t in model.topics), probabilities, strict=True))
+            scores = tuple((topic, round(by_topic[topic], 4)) for topic in chosen[index])
+            evidence = _evidence(model, texts[index], chosen[index])
+            tolls = tolls_of(f"{article.title}\n\n{article.text[:LEAD_CHARS]}")
+            kept = _facts(
+                article,
+                now,
+                language=language,
+                topics=scores,
+                evidence=evidence,
+                places=found[index],
+                tolls=tolls,
+            )
+        screened.append(
+            Screened(article, language, probabilities, chosen[index], now, kept, printed.get(index))
+        )
+    return screened
+
+
+def summarize(text: str, limit: int = limits.MAX_SUMMARY_CHARS) -> str:
+    """The first sentences of a text, whole ones where they fit, else cut at a word."""
+    flat = " ".join(text[: 3 * limit].split())
+    if len(flat) <= limit:
+        return flat
+    head = flat[:limit]
+    end = max(head.rfind(mark) for mark in (". ", "! ", "? ", "… "))
+    return head[: end + 1] if end > limit // 3 else head.rsplit(" ", 1)[0] + "…"
+
+
+def _language(article: Article, text: str) -> str:
+    if article.language:
+        return article.language
+    found = identify_language(text)
+    return "" if found == OTHER else found
+
+
+def _named(places: tuple[PlaceMatch, ...]) -> list[tuple[str, str, bool]]:
+    return [(p.name, p.country, p.is_country) for p in places[:FINGERPRINT_PLACES]]
+
+
+def _evidence(model: Model, text: str, chosen: tuple[str, ...]) -> tuple[EvidenceFact, ...]:
+    return tuple(
+        EvidenceFact(topic, why.words, why.sentence[: limits.MAX_SENTENCE_CHARS])
+        for topic in chosen[: limits.MAX_EVIDENCE]
+        for why in [model.explain(text, topic)]
+    )
+
+
+def _facts(
+    article: Article,
+    now: datetime,
+    *,
+    language: str,
+    topics: tuple[tuple[str, float], ...],
+    evidence: tuple[EvidenceFact, ...],
+    places: tuple[PlaceMatch, ...],
+    tolls: tuple[TollMatch, ...],
+) -> Facts:
+    published = article.published_at
+    return Facts(
+        article_id=article.id,
+        publisher=article.publisher,
+        fetched_at=seconds(article.fetched_at),
+        screened_at=seconds(now),
+        published_at=seconds(published) if published else None,
+        status=article.status,
+        title=" ".join(article.title.split())[: limits.MAX_TITLE_CHARS],
+        url=article.url if len(article.url) <= limits.MAX_URL_CHARS else "",
+        language=language,
+        summary=summarize(article.text),
+        topics=topics,
+        evidence=evidence,
+        places=tuple(
+            PlaceFact(p.name, p.country, p.latitude, p.longitude, p.is_country)
+            for p in places[: limits.MAX_PLACES]
+        ),
+        tolls=tuple((toll.kind, toll.number) for toll in tolls),
+    )

@@ -1,0 +1,276 @@
+"""The Redis side of stories: which story each article belongs to, decided atomically.
+
+Owns the one round trip a batch (lua/stories.lua), the thresholds it decides with, and how long
+things are kept. Members come back as facts and are folded here into stories and alerts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final, Literal, cast
+
+import msgspec
+from redis.asyncio import Redis
+from redis.client import NEVER_DECODE
+from redis.exceptions import NoScriptError
+
+from connectors.records import Alert, Story
+from streams import facts as fact_store
+from streams.facts import decode_facts, encode_facts, material_digest
+from streams.keys import Keys
+from streams.screening import Screened
+from streams.story import FOLD_VERSION, Folded, Step, fold
+
+_SCRIPT: Final = (Path(__file__).parent / "lua" / "stories.lua").read_bytes()
+_SCRIPT_SHA: Final = hashlib.sha1(_SCRIPT, usedforsecurity=False).hexdigest()
+_DAY_S: Final = 86_400
+
+#: Mean cosine to a story's three nearest members from which an article joins it. ECB+ is best
+#: at 0.28 to 0.32; the higher, because a wrong merge hides news.
+JOIN_COSINE: Final = 0.31
+#: Stories about other countries altogether are this much less alike (precision +0.01).
+APART_FACTOR: Final = 0.8
+#: A copy shares this much of its words (5 % replaced: 0.90); or it is a cut of the other text:
+#: this share of the shorter one's words, at no less than that share of the longer one's length.
+COPY_ALIKE: Final = 0.75
+COPY_COSINE: Final = 0.5
+COPY_MIN_WORDS: Final = 12
+CUT_MIN_WORDS: Final = 60
+CUT_SHARE: Final = 0.4
+CUT_CONTAINED: Final = 0.92
+#: The script's work for one article is bounded: postings read of one term and in all.
+MAX_LIST: Final = 400
+MAX_POSTINGS: Final = 8_000
+#: Heaviest terms that later articles can find an article by; 32 are as good as 48 on ECB+.
+MAX_INDEXED: Final = 32
+#: Redis drops an index period whole: half a window, so three periods cover a window.
+PERIODS: Final = 3
+#: A story stays foldable as long as Kafka may deliver its articles again (7 days).
+KEEP_STORIES_S: Final = 7 * _DAY_S
+#: An article stays known as long as feeds usually list it.
+KEEP_ARTICLES_S: Final = 14 * _DAY_S
+#: Contents of one article that are remembered; a live page has hundreds, the oldest go first.
+MAX_VERSIONS: Final = 32
+#: A fold is kept in Redis when this many members have come since the last one.
+KEEP_FOLD_EVERY: Final = 8
+
+Kind = Literal["new", "update", "joined", "duplicate", "off_topic"]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What became of an article.
+
+    `reason` is one of metrics.DROP_REASONS when nobody is to be told, else "". `repeated` says
+    that Redis knew this very article already; its decision and its alert are the first ones.
+    `score` is the likeness (0 to 1) by which it joined.
+    """
+
+    kind: Kind
+    reason: str = ""
+    story_id: str | None = None
+    alert: Alert | None = None
+    repeated: bool = False
+    score: float = 0.0
+
+
+OFF_TOPIC: Final = Decision("off_topic", "off_topic")
+
+
+class Stories:
+    """All stories of one line. Any number of workers may share them; keeps nothing it needs."""
+
+    def __init__(
+        self,
+        redis: Redis,
+        keys: Keys,
+        window_s: float,
+        languages: tuple[str, ...] = ("en",),
+    ) -> None:
+        """Take a connected client, of whatever decoding; `languages` are the newsroom's."""
+        self._redis = redis
+        self._keys = keys
+        self._window_s = window_s
+        self._languages = languages
+        # The newsroom's languages choose the headline: they change the fold as code does.
+        self._version = f"{FOLD_VERSION}:{','.join(languages)}"
+        # Folds to keep with the next call. Only a cache: losing them costs reading, no truth.
+        self._unkept: dict[str, tuple[int, bytes]] = {}
+
+    async def assign(self, batch: Sequence[Screened], now: datetime) -> list[Decision]:
+        """Decide on a batch, in order, in one round trip. `now` is the event time.
+
+        May be repeated, by any worker: an article that Redis knows gets its first decision
+        and its first alert again.
+
+        Raises:
+            redis.exceptions.RedisError: Redis is away or refuses; nothing is half done. Wait
+                and repeat the same batch.
+        """
+        asked = [index for index, one in enumerate(batch) if one.facts is not None]
+        decisions = [OFF_TOPIC] * len(batch)
+        if not asked:
+            return decisions
+        unkept, self._unkept = self._unkept, {}
+        answers, folds = await self._call([batch[index] for index in asked], now, unkept)
+        steps = self._fold(answers, folds)
+        for index, answer in zip(asked, answers, strict=True):
+            decisions[index] = _decision(answer, steps)
+        return decisions
+
+    async def members(self, story_id: str) -> list[tuple[float, fact_store.Facts]]:
+        """Every member of a story, in order, each with the likeness by which it joined."""
+        found = await self._read("LRANGE", self._keys.story(story_id) + ":m", 0, -1)
+        return [(raw[0] / 255, decode_facts(raw[1:])) for raw in cast(list[bytes], found)]
+
+    async def steps(self, story_id: str) -> list[Step]:
+        """How a story came about: every step of its fold; empty when it is not kept."""
+        folded: Folded | None = None
+        steps = []
+        for _, facts in await self.members(story_id):
+            steps.append(fold(folded, facts, story_id, self._languages))
+            folded = steps[-1].folded
+        return steps
+
+    async def recent(self, limit: int = 50) -> list[Story]:
+        """The stories last seen, newest first, each at its latest revision."""
+        found = await self._read("ZREVRANGE", self._keys.stories, 0, limit - 1)
+        steps = [await self.steps(raw.decode()) for raw in cast(list[bytes], found)]
+        return [story[-1].folded.story for story in steps if story]
+
+    async def _call(
+        self, batch: list[Screened], now: datetime, unkept: dict[str, tuple[int, bytes]]
+    ) -> tuple[list[Any], list[Any]]:
+        limits = msgspec.msgpack.encode({**self._limits(now), "articles": len(batch)})
+        arguments: list[Any] = [1, self._keys.tag, limits]
+        for one in batch:
+            arguments += _packed(one)
+        for story, (seq, raw) in unkept.items():
+            arguments += (story, seq, self._version, raw)
+        try:
+            answer = await self._read("EVALSHA", _SCRIPT_SHA, *arguments)
+        except NoScriptError:
+            answer = await self._read("EVAL", _SCRIPT, *arguments)
+        answers, folds = cast(list[list[Any]], answer)
+        return answers, folds
+
+    async def _read(self, *command: Any) -> Any:
+        """One command whose answer stays bytes, whatever the client is set to."""
+        execute: Any = self._redis.execute_command
+        return await execute(*command, **{NEVER_DECODE: True})
+
+    def _fold(self, answers: list[Any], folds: list[Any]) -> dict[tuple[bytes, int], Step]:
+        """The step of every (story, seq) that was asked for."""
+        wanted = {(answer[1], answer[2]) for answer in answers if answer[0] == b"m"}
+        steps: dict[tuple[bytes, int], Step] = {}
+        for story, seq, kept, members in folds:
+            folded = _decode_folded(kept) if kept else None
+            story_id = story.decode()
+            for at, raw in enumerate(members, start=seq + 1):
+                step = fold(folded, decode_facts(raw[1:]), story_id, self._languages)
+                folded = step.folded
+                if (story, at) in wanted:
+                    steps[story, at] = step
+            if folded is not None and len(members) >= KEEP_FOLD_EVERY:
+                self._unkept[story_id] = (seq + len(members), msgspec.msgpack.encode(folded))
+        return steps
+
+    def _limits(self, now: datetime) -> dict[str, float | int | str]:
+        """The numbers the script decides with. Cosines are sums of products of bytes there."""
+        period_s = self._window_s / (PERIODS - 1)
+        return {
+            "now": now.timestamp(),
+            "window": self._window_s,
+            "period": period_s,
+            "periods": PERIODS,
+            "keep_index": int(period_s * PERIODS) + 1,
+            "keep_stories": int(max(KEEP_STORIES_S, self._window_s)),
+            "keep_articles": int(max(KEEP_ARTICLES_S, self._window_s)),
+            "join": JOIN_COSINE * 255**2,
+            "apart": APART_FACTOR,
+            "copy_cosine": COPY_COSINE * 255**2,
+            "copy_alike": COPY_ALIKE,
+            "copy_min_words": COPY_MIN_WORDS,
+            "copy_tries": 8,
+            "cut_min_words": CUT_MIN_WORDS,
+            "cut_share": CUT_SHARE,
+            "cut_contained": CUT_CONTAINED,
+            "max_list": MAX_LIST,
+            "max_postings": MAX_POSTINGS,
+            "max_indexed": MAX_INDEXED,
+            "max_versions": MAX_VERSIONS,
+            "version": self._version,
+        }
+
+
+_decode_folded = msgspec.msgpack.Decoder(Folded).decode
+_PUBLISHED: Final = {"published": 1, "correction": 0, "withdrawn": 2}
+
+
+def story_id(article_id: str, digest: bytes) -> str:
+    """The id of the story that an article begins: twelve hexadecimal digits, always the same."""
+    return hashlib.sha256(article_id.encode("utf-8", "surrogatepass") + digest).hexdigest()[:12]
+
+
+def content_digest(one: Screened) -> bytes:
+    """Six bytes over what the publisher wrote: the same content is the same article again."""
+    article = one.article
+    said = f"{article.status}\0{article.title}\0{article.text}"
+    return hashlib.sha256(said.encode("utf-8", "surrogatepass")).digest()[:6]
+
+
+def _packed(one: Screened) -> tuple[bytes, bytes, bytes, bytes, bytes]:
+    """An article as the script reads it; the order is written at the script's top."""
+    facts, printed = one.facts, one.fingerprint
+    assert facts is not None
+    assert printed is not None
+    digest = content_digest(one)
+    said = msgspec.msgpack.encode(
+        (
+            story_id(facts.article_id, digest),
+            _PUBLISHED[facts.status],
+            int(bool(one.chosen)),
+            printed.words,
+            " ".join(sorted({place.country for place in facts.places[:3]})),
+            [number for term in printed.terms for number in term],
+        )
+    )
+    return (
+        facts.article_id.encode("utf-8", "surrogatepass"),
+        said,
+        digest + material_digest(facts) + _veto(facts) + printed.signature,
+        encode_facts(facts),
+        encode_facts(facts.as_copy()),
+    )
+
+
+def _veto(facts: fact_store.Facts) -> bytes:
+    """Four bytes over what makes a text another report whatever else it shares: another number
+    of victims, another town.
+    """
+    towns = [place.name for place in facts.places if not place.is_country]
+    said = repr((sorted(facts.tolls), towns[:1]))
+    return hashlib.sha256(said.encode("utf-8", "surrogatepass")).digest()[:4]
+
+
+def _decision(answer: list[Any], steps: dict[tuple[bytes, int], Step]) -> Decision:
+    flag, story, seq, repeated, score = answer
+    if flag == b"o":
+        return OFF_TOPIC
+    named, again, likeness = story.decode(), bool(repeated), score / 255
+    if flag == b"c":
+        reason = "same_article" if again else "near_duplicate"
+        return Decision("duplicate", reason, named, None, again, likeness)
+    if flag != b"m":
+        reason = "same_article" if again or flag == b"g" else "joined_silently"
+        return Decision("joined", reason, named, None, again, likeness)
+    step = steps[story, seq]
+    if step.alert is None:
+        reason = "same_article" if again else "joined_silently"
+        return Decision("joined", reason, named, None, again, likeness)
+    kind: Kind = "new" if step.outcome == "new" else "update"
+    return Decision(kind, "", named, step.alert, again, likeness)
