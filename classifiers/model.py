@@ -38,7 +38,7 @@ class TopicModel:
         """Take a trained model, with thresholds of the newsroom's own where given.
 
         Raises:
-            ValueError: a threshold names an unknown topic or is outside [0, 1].
+            ValueError: a threshold names an unknown topic or is below 0.
         """
         self._trained = trained
         self._scorer = scoring.Scorer(trained)
@@ -54,7 +54,7 @@ class TopicModel:
 
         Raises:
             ArtifactError: the file is not a model of ours; nothing of it was executed.
-            ValueError: a threshold names an unknown topic or is outside [0, 1].
+            ValueError: a threshold names an unknown topic or is below 0.
         """
         return cls(artifact.load(path or artifact.SHIPPED), thresholds)
 
@@ -90,8 +90,8 @@ def _with_thresholds(
     if unknown:
         raise ValueError(f"thresholds for unknown topics: {', '.join(unknown)}")
     for name, value in thresholds.items():
-        if not 0.0 <= value <= 1.0:
-            raise ValueError(f"threshold of {name} is {value}, outside [0, 1]")
+        if not value >= 0.0:  # above 1 it is never reached: that topic is turned off
+            raise ValueError(f"threshold of {name} is {value}, below 0")
     return tuple(
         replace(topic, threshold=float(thresholds.get(topic.id, topic.threshold)))
         for topic in topics
