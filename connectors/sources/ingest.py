@@ -36,8 +36,12 @@ class _Submission:
 class IngestSource:
     """An HTTP server; it listens from its first poll on."""
 
-    def __init__(self, settings: IngestSettings) -> None:
+    def __init__(
+        self, settings: IngestSettings, *, wait_s: float = WAIT_S, confirm_s: float = CONFIRM_S
+    ) -> None:
         self._settings = settings
+        self._wait_s = wait_s
+        self._confirm_s = confirm_s
         self._origin = Origin(settings.id, settings.publisher or settings.id, settings.language)
         self._queue: asyncio.Queue[_Submission] = asyncio.Queue()
         self._waiting = 0
@@ -124,7 +128,7 @@ class IngestSource:
 
     async def _take(self) -> list[_Submission]:
         try:
-            first = await asyncio.wait_for(self._queue.get(), WAIT_S)
+            first = await asyncio.wait_for(self._queue.get(), self._wait_s)
         except TimeoutError:
             return []
         taken, size = [first], len(first.articles)
@@ -155,9 +159,9 @@ class IngestSource:
         self._waiting += len(articles)
         self._queue.put_nowait(submission)
         try:
-            await asyncio.wait_for(submission.confirmed, CONFIRM_S)
+            await asyncio.wait_for(submission.confirmed, self._confirm_s)
         except TimeoutError as error:
-            reason = f"Kafka has not confirmed within {CONFIRM_S:g} s; send it again"
+            reason = f"Kafka has not confirmed within {self._confirm_s:g} s; send it again"
             raise RequestError(503, reason, retry_after_s=RETRY_AFTER_S) from error
         except asyncio.CancelledError:
             if not self._closing:

@@ -34,10 +34,13 @@ _NAME = "standard input"
 class StdinSource:
     """Articles from a file descriptor, read once to its end; "done" after that."""
 
-    def __init__(self, settings: FilesSettings, descriptor: int = 0) -> None:
+    def __init__(
+        self, settings: FilesSettings, descriptor: int = 0, *, wait_s: float = WAIT_S
+    ) -> None:
         self._settings = settings
         self._playing = Playing(settings)
         self._descriptor = descriptor
+        self._wait_s = wait_s
         self._queue: asyncio.Queue[Found | None] = asyncio.Queue(maxsize=2 * BATCH)
         self._thread: threading.Thread | None = None
         self._ended = False
@@ -93,7 +96,7 @@ class StdinSource:
         if self._ended:
             return rows
         try:
-            found = await asyncio.wait_for(self._queue.get(), WAIT_S)
+            found = await asyncio.wait_for(self._queue.get(), self._wait_s)
         except TimeoutError:
             return rows
         while found is not None:
