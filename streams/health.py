@@ -16,10 +16,14 @@ from streams.lag import PartitionLag, evaluate, lag_seconds
 
 State = Literal["healthy", "degraded", "down"]
 Level = Literal["note", "degraded", "down"]
-SourceCondition = Literal["ok", "waiting", "done", "paused", "empty", "undated", "copies", "dead"]
+SourceCondition = Literal[
+    "ok", "waiting", "done", "paused", "quiet", "empty", "undated", "faltering", "dead"
+]
 
 # A process beats each second. Ten missed beats are silence; a garbage collection is not.
 SILENT_AFTER = timedelta(seconds=10)
+# Processes of a line that was just started need this long to report (a model is loaded).
+STARTING_FOR = timedelta(seconds=30)
 # A process that died this long ago and left others of its role was scaled away.
 FORGOTTEN_AFTER = timedelta(minutes=15)
 # An alert that waits longer has failed at least once (attempts time out after 15 s).
@@ -87,9 +91,11 @@ class DeadLettersSeen:
 class Observation:
     """All that the rules look at, at one moment. Empty tuples mean nothing is known, which
     is why an away Redis or broker is judged first and silences what hangs on it.
+    `watching_since` is when the looking began: a line that starts is not a line that is down.
     """
 
     at: datetime
+    watching_since: datetime
     redis: Dependency
     broker: Dependency
     expected_roles: tuple[str, ...] = ("worker",)
@@ -174,7 +180,7 @@ def _processes(seen: Observation) -> Iterator[Finding]:
         alive = [one for one in ours if not one.stopped and not is_silent(one, seen.at)]
         lost = _lost(ours, alive, seen.at)
         if not alive and role in seen.expected_roles:
-            yield _no_process(role, ours, seen.at)
+            yield _no_process(role, ours, seen)
         elif lost and alive:
             silent = max(seen.at - one.at for one in lost)
             names = ", ".join(f"{one.host} pid {one.pid}" for one in lost)
@@ -199,11 +205,14 @@ def _lost(ours: list[ProcessSeen], alive: list[ProcessSeen], now: datetime) -> l
     return lost
 
 
-def _no_process(role: str, ours: list[ProcessSeen], now: datetime) -> Finding:
+def _no_process(role: str, ours: list[ProcessSeen], seen: Observation) -> Finding:
+    now = seen.at
     effect = "nothing is decided" if role == "worker" else "nothing comes in"
     if not ours:
+        starting = now - seen.watching_since < STARTING_FOR
         words = f"No {role} process has reported yet: {effect}"
-        return Finding(f"no {role}", "down", role, words, now)
+        level: Level = "degraded" if starting else "down"
+        return Finding(f"no {role}", level, role, words, seen.watching_since)
     last = max(ours, key=lambda one: one.at)
     how = "stopped" if last.stopped else "was last heard"
     words = f"No {role} process is alive ({how} {say_duration(now - last.at)} ago): {effect}"
@@ -246,7 +255,7 @@ def _sources(seen: Observation) -> Iterator[Finding]:
         ("dead", "cannot be reached"),
         ("empty", "answer without items"),
         ("undated", "give no dates"),
-        ("copies", "bring only what others brought"),
+        ("quiet", "have brought nothing for a day"),
     ):
         some = [one for one in seen.sources if one.condition == condition]
         if some:

@@ -8,7 +8,7 @@ dependency is away, when each process was last heard by *our* clock. Judges noth
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -23,6 +23,7 @@ from streams.health import (
     Dependency,
     Observation,
     ProcessSeen,
+    SourceSeen,
 )
 from streams.heartbeat import Heartbeat, decode_heartbeat
 from streams.kafka_offsets import BrokerAwayError, KafkaOffsets, PartitionOffsets
@@ -30,6 +31,8 @@ from streams.keys import Keys
 from streams.lag import LagSample, PartitionLag
 from streams.ledger import Attempt, DestinationState, Ledger
 from streams.settings import Settings
+from streams.source_condition import judge_source
+from streams.source_status import SourceStatus, decode_source_status
 from streams.tally import Tally
 
 REDIS_TIMEOUT_S = 2.0
@@ -81,6 +84,7 @@ class Observer:
     heartbeats: tuple[Heartbeat, ...] = ()
     destinations: tuple[DestinationState, ...] = ()
     attempts: tuple[Attempt, ...] = ()
+    statuses: dict[str, SourceStatus] = field(default_factory=dict)
     partitions: dict[tuple[str, int], PartitionLag] = field(default_factory=dict)
     ends: dict[str, int] = field(default_factory=dict)
     looked_at_redis: bool = False
@@ -101,6 +105,7 @@ class Observer:
         try:
             async with asyncio.timeout(REDIS_TIMEOUT_S):
                 listed = await self.redis.hgetall(self.keys.processes)
+                polled = await self.redis.hgetall(self.keys.sources)
                 self.destinations = tuple(await self._ledger.destinations())
                 self.attempts = tuple(await self._ledger.attempts(ATTEMPTS))
         except (RedisError, OSError, TimeoutError) as error:
@@ -110,6 +115,8 @@ class Observer:
         finally:
             self.looked_at_redis = True
         self._redis.answered(now)
+        decoded = (decode_source_status(raw) for raw in polled.values())
+        self.statuses = {one.id: one for one in decoded if one is not None}
         self._take_heartbeats(listed, now)
         self._watch_backlogs(now)
 
@@ -138,10 +145,12 @@ class Observer:
         """Everything seen last, as the rules want it."""
         return Observation(
             at=now,
+            watching_since=self.started_at,
             redis=self._redis.seen(now),
             broker=self._kafka.seen(now),
             expected_roles=("sources", "worker") if self.settings.sources else ("worker",),
             processes=tuple(self._process(beat) for beat in self.heartbeats),
+            sources=tuple(self._sources(now)),
             partitions=tuple(self.partitions[key] for key in sorted(self.partitions)),
             backlogs=tuple(self._backlog(one) for one in self.destinations),
             dead_letters=self._dead_letters(now),
@@ -159,6 +168,17 @@ class Observer:
             else:  # another host's clock may be wrong: that it changed is what counts
                 heard[beat.process] = before if before[0] == beat.at else (beat.at, now)
         self._heard = heard
+
+    def _sources(self, now: datetime) -> Iterator[SourceSeen]:
+        """Every source of the configuration; one never polled has said nothing yet."""
+        for one in self.settings.sources:
+            status = self.statuses.get(one.id)
+            if not one.enabled:
+                yield SourceSeen(one.id, "paused")
+            elif status is None:
+                yield SourceSeen(one.id, "waiting")
+            else:
+                yield judge_source(status, now)
 
     def _process(self, beat: Heartbeat) -> ProcessSeen:
         return ProcessSeen(

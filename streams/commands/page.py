@@ -63,7 +63,7 @@ async def run(settings: Settings, stop: asyncio.Event | None = None) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     redis = connect_redis(settings.redis.url.get_secret_value())
     keys = Keys(settings.redis.prefix)
-    watch = Watch(Observer(settings, redis, keys, KafkaOffsets(settings.kafka, WORKER_GROUP)))
+    watch = Watch(Observer(settings, redis, keys, KafkaOffsets(settings.kafka, settings.kafka.prefix + WORKER_GROUP)))
     server = make_server(watch, settings.page.token.get_secret_value())
     runner = web.AppRunner(server, access_log=None, shutdown_timeout=SHUTDOWN_S)
     await runner.setup()

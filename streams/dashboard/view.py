@@ -121,6 +121,22 @@ class DeadLetterGroup(msgspec.Struct, frozen=True, kw_only=True):
     recent: int
 
 
+class SourceView(msgspec.Struct, frozen=True, kw_only=True):
+    """One source: its condition in a word, and what it last answered."""
+
+    id: str
+    type: str
+    condition: str
+    since: datetime | None = None
+    answer: str = ""
+    articles: int = 0
+    rejected: int = 0
+    last_new_at: datetime | None = None
+    last_success_at: datetime | None = None
+    failures: int = 0
+    next_poll_at: datetime | None = None
+
+
 class StoryView(msgspec.Struct, frozen=True, kw_only=True):
     """A story by its latest alert. `evidence` are the words that decided, best first."""
 
@@ -150,11 +166,13 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     """Everything on the page but the stories and the charts."""
 
     at: datetime
+    time_zone: str
     verdict: VerdictView
     changes: list[Change]
     way: Way
     lag: list[Lag]
     processes: list[Process]
+    sources: list[SourceView]
     destinations: list[DestinationView]
     attempts: list[Attempt]
     dead_letters: list[DeadLetterGroup]
@@ -174,11 +192,13 @@ def show(observer: Observer, verdict: Verdict, changes: list[Change]) -> Snapsho
     now = verdict.at
     return Snapshot(
         at=now,
+        time_zone=observer.settings.newsroom.time_zone,
         verdict=_verdict(verdict),
         changes=changes,
         way=_way(observer, now),
         lag=_lag(observer, now),
         processes=_processes(observer, now),
+        sources=_sources(observer, now),
         destinations=_destinations(observer),
         attempts=list(observer.attempts[:SHOWN_ATTEMPTS]),
         dead_letters=[
@@ -303,6 +323,33 @@ def _processes(observer: Observer, now: datetime) -> list[Process]:
     alive = [row for row in rows if row.state == "alive"]
     ended = sorted((row for row in rows if row.state != "alive"), key=lambda row: row.at)
     return [*alive, *ended[::-1][:5]]
+
+
+def _sources(observer: Observer, now: datetime) -> list[SourceView]:
+    """Every source of the configuration, in its order."""
+    types = {one.id: one.type for one in observer.settings.sources}
+    views = []
+    for seen in observer.observe(now).sources:
+        status = observer.statuses.get(seen.id)
+        view = SourceView(
+            id=seen.id,
+            type=types[seen.id],
+            condition=seen.condition,
+            since=seen.since,
+            answer=seen.detail,
+        )
+        if status is not None:
+            view = msgspec.structs.replace(
+                view,
+                articles=status.articles_total,
+                rejected=status.rejected_total,
+                last_new_at=status.last_new_at,
+                last_success_at=status.last_success_at,
+                failures=status.error_streak,
+                next_poll_at=status.next_poll_at,
+            )
+        views.append(view)
+    return views
 
 
 def _destinations(observer: Observer) -> list[DestinationView]:

@@ -32,6 +32,7 @@ def worker(name: str = "w1", silent_s: float = 0, **changes: object) -> ProcessS
 
 HEALTHY = Observation(
     at=NOW,
+    watching_since=HOUR_AGO,
     redis=Dependency("Redis", ok=True, since=HOUR_AGO),
     broker=Dependency("Kafka", ok=True, since=HOUR_AGO),
     processes=(worker(),),
@@ -92,6 +93,12 @@ def test_no_worker_ever_is_down() -> None:
 
 def test_a_missed_beat_or_two_is_no_silence() -> None:
     assert judge(replace(HEALTHY, processes=(worker(silent_s=9),))).state == "healthy"
+
+
+def test_a_line_that_was_just_started_is_not_yet_down() -> None:
+    started = NOW - timedelta(seconds=5)
+    verdict = judge(replace(HEALTHY, watching_since=started, processes=()))
+    assert (verdict.state, verdict.since) == ("degraded", started)
 
 
 def test_one_of_two_workers_silent_is_degraded() -> None:

@@ -1,0 +1,74 @@
+// The page's entry: one event stream in, each view fed with what it shows.
+"use strict";
+
+import { byId, setText } from "./dom.js";
+import * as format from "./format.js";
+import { addPoint, drawCharts, loadHistory } from "./views/charts.js";
+import { showDeliveries } from "./views/deliveries.js";
+import { showLag, showLetters, showProcesses } from "./views/line.js";
+import { showMap } from "./views/map.js";
+import { showSources } from "./views/sources.js";
+import { showStories } from "./views/stories.js";
+import { showLost, showVerdict } from "./views/verdict.js";
+import { showWay } from "./views/way.js";
+
+// The server shows every second. Silence for longer means that nothing here is true any more.
+const SILENCE_MS = 6000;
+let lastHeard = Date.now();
+
+function showSnapshot(snapshot) {
+  lastHeard = Date.now();
+  format.setNow(snapshot.at);
+  format.setZone(snapshot.time_zone);
+  setText(byId("date"), format.day(snapshot.at));
+  setText(byId("clock"), `${format.clock(snapshot.at, true)} ${format.zoneName()}`);
+  showVerdict(snapshot.verdict, snapshot.changes);
+  showWay(snapshot.way);
+  showLag(snapshot.lag);
+  showSources(snapshot.sources);
+  showDeliveries(snapshot.destinations, snapshot.attempts);
+  showLetters(snapshot.dead_letters, snapshot.dead_letters_total);
+  showProcesses(snapshot.processes);
+}
+
+function listen() {
+  const events = new EventSource("/events");
+  const on = (name, show) =>
+    events.addEventListener(name, (event) => show(JSON.parse(event.data)));
+  events.addEventListener("open", () => loadHistory());
+  on("snapshot", showSnapshot);
+  on("point", addPoint);
+  on("stories", (stories) => {
+    showStories(stories);
+    showMap(stories);
+  });
+}
+
+function setUpTheme() {
+  const button = byId("theme");
+  const system = matchMedia("(prefers-color-scheme: dark)");
+  const root = document.documentElement;
+  const isDark = () => (root.dataset.theme ? root.dataset.theme === "dark" : system.matches);
+  const tell = () => {
+    setText(button, isDark() ? "Light" : "Dark");
+    button.setAttribute("aria-label", isDark() ? "Light theme" : "Dark theme");
+    drawCharts();
+  };
+  button.addEventListener("click", () => {
+    root.dataset.theme = isDark() ? "light" : "dark";
+    try {
+      localStorage.setItem("wirebell-theme", root.dataset.theme);
+    } catch {
+      // Storage may be off; the choice then lasts as long as the page.
+    }
+    tell();
+  });
+  system.addEventListener("change", tell);
+  tell();
+}
+
+setUpTheme();
+listen();
+setInterval(() => {
+  if (Date.now() - lastHeard > SILENCE_MS) showLost((Date.now() - lastHeard) / 1000);
+}, 1000);

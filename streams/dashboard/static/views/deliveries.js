@@ -1,0 +1,43 @@
+// Who is told, how that goes, and the last attempts.
+
+import { byId, fillRow, keyed, makeRow, setData, setText } from "../dom.js";
+import * as format from "../format.js";
+
+const OUTCOMES = {
+  delivered: "delivered",
+  not_sent: "not sent",
+  unknown: "in doubt",
+  refused: "refused",
+  turned_off: "turned off",
+};
+
+function place(one) {
+  return one.target ? `${one.sink} ${one.target}` : one.sink;
+}
+
+function stateOf(one) {
+  if (one.off) return ["bad", `turned off: ${one.off}`];
+  if (one.failing_since) {
+    const next = one.next_at ? `, next try ${format.until(one.next_at)}` : "";
+    return ["poor", `failing for ${format.age(one.failing_since)}${one.detail ? `: ${one.detail}` : ""}${next}`];
+  }
+  if (one.in_flight) return ["ok", "telling"];
+  return ["ok", one.told_at ? "up to date" : "not told yet"];
+}
+
+export function showDeliveries(destinations, attempts) {
+  const waiting = destinations.reduce((sum, one) => sum + one.waiting, 0);
+  setText(byId("deliveries-note"), destinations.length ? (waiting ? `${format.count(waiting)} wait` : "Nothing waits") : "Nobody has been told anything yet");
+  keyed(byId("destination-rows"), destinations, place, () => makeRow(["", "", "number", ""]), (row, one) => {
+    const [state, words] = stateOf(one);
+    fillRow(row, [place(one), words, format.count(one.waiting), format.ago(one.told_at)]);
+    setData(row, "state", state);
+  });
+  const key = (one) => `${one.at}${one.sink}${one.target}${one.story_id}${one.revision}`;
+  keyed(byId("attempt-rows"), attempts, key, () => makeRow(["time", "", "", "id"]), (row, one) => {
+    const outcome = OUTCOMES[one.outcome] ?? one.outcome;
+    const why = one.detail && one.outcome !== "delivered" ? `: ${one.detail}` : "";
+    fillRow(row, [format.clock(one.at, true), place(one), outcome + why, `${one.story_id.slice(0, 8)} · ${one.revision}`]);
+    setData(row, "state", one.outcome === "delivered" ? "ok" : one.outcome === "refused" ? "bad" : "poor");
+  });
+}

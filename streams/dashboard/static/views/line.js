@@ -1,0 +1,46 @@
+// The line's own tables: lag by partition, dead letters by reason, processes.
+
+import { byId, fillRow, keyed, makeRow, setData, setHidden, setText } from "../dom.js";
+import * as format from "../format.js";
+
+const LAG = {
+  ok: "moving",
+  warn: "falling behind",
+  stall: "stalled",
+  stop: "stopped",
+  rewind: "went back",
+};
+
+export function showLag(partitions) {
+  const records = partitions.reduce((sum, one) => sum + one.records, 0);
+  const worst = Math.max(0, ...partitions.map((one) => one.seconds));
+  const behind = records ? `${format.count(records)} articles wait, the oldest ${format.seconds(worst)}` : "Nothing waits";
+  setText(byId("lag-note"), partitions.length ? behind : "No Kafka topic has been seen yet");
+  const cells = ["", "number", "number", "number", ""];
+  keyed(byId("lag-rows"), partitions, (one) => `${one.kafka_topic}/${one.partition}`, () => makeRow(cells), (row, one) => {
+    const state = one.records === 0 ? "level" : LAG[one.state];
+    const behindS = one.records ? format.seconds(one.seconds) : "0 s";
+    fillRow(row, [`${one.kafka_topic}/${one.partition}`, behindS, format.count(one.records), format.count(one.committed), state]);
+    setData(row, "state", one.state === "ok" ? "ok" : one.state === "stop" ? "bad" : "poor");
+  });
+}
+
+export function showLetters(groups, total) {
+  const shown = groups.length > 0;
+  setText(byId("letters-note"), total ? `${format.count(total)} in Kafka` : "None");
+  setHidden(byId("letters-table"), !shown);
+  const cells = ["", "", "number", "number"];
+  keyed(byId("letter-rows"), groups, (one) => `${one.stage} ${one.reason}`, () => makeRow(cells), (row, one) => {
+    fillRow(row, [one.stage, one.reason.replaceAll("_", " "), format.count(one.recent), format.count(one.total)]);
+    setData(row, "state", one.recent && one.stage !== "source" ? "poor" : "ok");
+  });
+}
+
+export function showProcesses(processes) {
+  const cells = ["", "", "", "", "number"];
+  keyed(byId("process-rows"), processes, (one) => `${one.host}/${one.pid}/${one.started_at}`, () => makeRow(cells), (row, one) => {
+    const silent = one.state === "silent" ? `silent for ${format.age(one.at)}` : one.state;
+    fillRow(row, [one.role, `${one.host} · ${one.pid}`, silent, format.age(one.started_at), format.megabytes(one.rss_bytes)]);
+    setData(row, "state", { alive: "ok", stopped: "past", silent: "bad" }[one.state]);
+  });
+}
