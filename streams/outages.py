@@ -17,6 +17,8 @@ from faust.exceptions import ProducerSendError
 from kafka.errors import KafkaError as ClientKafkaError
 from redis import exceptions as redis_errors
 
+from streams.topic_setup import KafkaAwayError
+
 T = TypeVar("T")
 
 FIRST_DELAY_S, LONGEST_DELAY_S = 0.05, 2.0
@@ -74,7 +76,7 @@ def who_is_away(error: BaseException) -> str:
         return "redis" if str(error).startswith(_REDIS_NOT_NOW) else ""
     if isinstance(error, (MessageSizeTooLargeError, RecordTooLargeError)):
         return ""
-    if isinstance(error, (KafkaError, ClientKafkaError, ProducerSendError)):
+    if isinstance(error, (KafkaError, ClientKafkaError, ProducerSendError, KafkaAwayError)):
         return "kafka"
     if getattr(error, "retryable", False) is True:
         return "kafka"

@@ -12,6 +12,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
+from aiokafka.errors import KafkaTimeoutError
+
 from connectors.records import (
     SCHEMA_HEADER,
     Alert,
@@ -27,6 +29,9 @@ from streams.settling import StepFault
 
 # A kill at any of these places must lose nothing; the tests kill there.
 PLACES = ("screened", "decided", "alerted", "accepted")
+
+# A broker that stands still would else be noticed only after all of its own timeouts in turn.
+CONFIRM_S = 5.0
 
 Clock = Callable[[], datetime]
 
@@ -137,14 +142,13 @@ class Sender:
 
     async def send(self, kafka_topic: str, messages: Sequence[tuple[bytes, bytes]]) -> None:
         """Send (key, value) pairs; returns when all are confirmed, raises what Kafka raised."""
-        send = self._app.producer.send
-        headers = [SCHEMA_HEADER]
-        confirmations = [
-            await send(kafka_topic, key, value, self._partition, None, headers)
-            for key, value in messages
-        ]
-        if confirmations:
-            await asyncio.gather(*confirmations)
+        if not messages:
+            return
+        try:
+            async with asyncio.timeout(CONFIRM_S):
+                await self._send(kafka_topic, messages)
+        except TimeoutError as error:
+            raise KafkaTimeoutError(f"no confirmation within {CONFIRM_S:.0f} s") from error
 
     async def bury(self, kafka_topic: str, letters: Sequence[DeadLetter]) -> None:
         """Send dead letters, and count them when Kafka has confirmed all."""
@@ -153,6 +157,14 @@ class Sender:
         )
         for each in letters:
             metrics.DEAD_LETTERS.labels(each.stage, each.reason).inc()
+
+    async def _send(self, kafka_topic: str, messages: Sequence[tuple[bytes, bytes]]) -> None:
+        send, headers = self._app.producer.send, [SCHEMA_HEADER]
+        confirmations = [
+            await send(kafka_topic, key, value, self._partition, None, headers)
+            for key, value in messages
+        ]
+        await asyncio.gather(*confirmations)
 
 
 def _message(alert: Alert) -> tuple[bytes, bytes]:

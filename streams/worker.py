@@ -150,8 +150,9 @@ class Worker:
 
     async def _finish(self, background: Sequence[asyncio.Future[None]]) -> None:
         """Let the agents finish what is in hand, and the background its own."""
-        ours = asyncio.ensure_future(self._hands_free.wait())
-        _, late = await asyncio.wait([ours, *background], timeout=FINISH_S)
+        waited_for: list[asyncio.Future[Any]] = [asyncio.ensure_future(self._hands_free.wait())]
+        waited_for += background
+        _, late = await asyncio.wait(waited_for, timeout=FINISH_S)
         for task in late:
             task.cancel()
 

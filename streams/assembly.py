@@ -1,0 +1,121 @@
+"""Assembly: the worker of `wirebell worker`, put together from the configuration.
+
+Owns which parts a worker is made of and in what order they start: Kafka's topics first, then
+everything else. Decides nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections.abc import Sequence
+
+import structlog
+from redis.asyncio import Redis
+
+from classifiers.model import TopicModel
+from streams.app import make_app
+from streams.dead_letters import DeadLetter
+from streams.delivery import open_deliveries
+from streams.heartbeat import beat
+from streams.kafka_topics import (
+    ALERTS,
+    ARTICLES,
+    DEAD_LETTERS,
+    PRODUCER_PARTITIONS,
+    WORKER_GROUP,
+)
+from streams.keys import Keys
+from streams.outages import StoppedWaiting, outlast
+from streams.redis_client import connect_redis
+from streams.screening import screen
+from streams.settings import KafkaSettings, Settings
+from streams.steps import DeliverStep, ScreenStep, Sender
+from streams.stories import Stories
+from streams.topic_setup import create_kafka_topics
+from streams.watchdog import Progress, Watchdog
+from streams.worker import Worker, utc_now
+
+_log = structlog.get_logger("wirebell.worker")
+
+
+def load_model(settings: Settings) -> TopicModel:
+    """The topic model that the configuration names, with the newsroom's thresholds.
+
+    Raises:
+        ArtifactError: the file is not a model of ours.
+    """
+    return TopicModel.load(settings.model_path, settings.thresholds())
+
+
+async def run_worker(settings: Settings, model: TopicModel, stop: asyncio.Event) -> None:
+    """Run a worker until `stop`. Waits for Kafka and Redis as long as they are away.
+
+    Raises:
+        WorkerFailedError: it cannot go on; end the process and start it again.
+    """
+    if not await _kafka_topics_exist(settings.kafka, stop):
+        return
+    redis = connect_redis(settings.redis.url.get_secret_value())
+    progress = Progress()
+    kafka = settings.kafka
+    watchdog = Watchdog(
+        kafka,
+        kafka.prefix + WORKER_GROUP,
+        [kafka.prefix + ARTICLES, kafka.prefix + ALERTS],
+        progress,
+    )
+    try:
+        watchdog.start()
+        await _run(settings, model, redis, progress, stop)
+    finally:
+        watchdog.stop()
+        await redis.aclose()
+
+
+async def _run(
+    settings: Settings, model: TopicModel, redis: Redis, progress: Progress, stop: asyncio.Event
+) -> None:
+    kafka, keys = settings.kafka, Keys(settings.redis.prefix)
+    app = make_app(kafka, WORKER_GROUP)
+    sender = Sender(app, PRODUCER_PARTITIONS["worker"] if kafka.embedded else None)
+
+    async def bury(letters: Sequence[DeadLetter]) -> None:
+        await sender.bury(kafka.prefix + DEAD_LETTERS, letters)
+
+    async def bury_one(letter: DeadLetter) -> None:
+        await outlast(lambda: bury([letter]), called_off=stop.is_set)
+
+    newsroom = settings.newsroom
+    stories = Stories(redis, keys, newsroom.window_hours * 3600, newsroom.languages)
+    deliveries = open_deliveries(settings, redis, keys, bury_one)
+    worker = Worker(app, bury, progress)
+    worker.add_step(
+        kafka.prefix + ARTICLES,
+        ScreenStep(
+            lambda articles, now: screen(articles, model, now),
+            stories.assign,
+            sender.send,
+            utc_now,
+            kafka_topic=kafka.prefix + ALERTS,
+        ),
+    )
+    worker.add_step(kafka.prefix + ALERTS, DeliverStep(deliveries.accept))
+    try:
+        await worker.run(stop, [deliveries.run, functools.partial(beat, redis, keys, "worker")])
+    finally:
+        await deliveries.close()
+
+
+async def _kafka_topics_exist(kafka: KafkaSettings, stop: asyncio.Event) -> bool:
+    """Create what is missing, waiting for Kafka; False when told to stop before that."""
+
+    async def create() -> list[str]:
+        return await asyncio.to_thread(create_kafka_topics, kafka)
+
+    try:
+        for difference in await outlast(create, called_off=stop.is_set):
+            _log.warning("a Kafka topic differs from what is declared", how=difference)
+    except StoppedWaiting:
+        return False
+    return True

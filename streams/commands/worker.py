@@ -1,0 +1,65 @@
+"""`wirebell worker`: a worker process."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import structlog
+import typer
+
+from classifiers.artifact import ArtifactError
+from classifiers.model import TopicModel
+from streams import logs
+from streams.assembly import load_model, run_worker
+from streams.settings import Settings, SettingsError, load_settings
+from streams.worker import WorkerFailedError
+
+_log = structlog.get_logger("wirebell.worker")
+
+
+def command(
+    config: Annotated[Path | None, typer.Option(help="The configuration file.")] = None,
+) -> None:
+    """Run a worker until SIGTERM or Ctrl-C: screen, join stories, deliver."""
+    try:
+        settings = load_settings(config)
+    except SettingsError as error:
+        for fault in error.faults:
+            typer.echo(fault, err=True)
+        raise typer.Exit(2) from None
+    logs.configure(settings.log_level, "worker")
+    logs.register_secrets(settings)
+    try:
+        model = load_model(settings)
+    except (ArtifactError, OSError) as error:
+        typer.echo(f"the topic model cannot be used: {error}", err=True)
+        raise typer.Exit(2) from None
+    code = run(settings, model)
+    # Faust's and Kafka's threads may hang on a broker that is gone; all is committed or will
+    # be repeated, so nothing is left to wait for.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def run(settings: Settings, model: TopicModel) -> int:
+    """Run a worker in an event loop of its own; the process's exit code."""
+    try:
+        with asyncio.Runner() as runner:
+            runner.run(_until_signal(settings, model))
+    except WorkerFailedError as error:
+        _log.critical("the worker has failed; it must be started again", reason=str(error))
+        return 1
+    return 0
+
+
+async def _until_signal(settings: Settings, model: TopicModel) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await run_worker(settings, model, stop)

@@ -1,0 +1,147 @@
+"""Killing a real worker, and what it stands on, while articles come: nothing may be lost and
+no article may be decided twice.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from streams.embedded import EmbeddedRedis
+from streams.steps import PLACES
+from tests.fakes.worker_line import WorkerLine, make_article, open_line
+from tests.lanes import Lane, wait_until
+
+# More kills than the places, for a long run: WIREBELL_TEST_KILLS=20.
+MORE_KILLS = int(os.environ.get("WIREBELL_TEST_KILLS", "0"))
+A_KILL = 500
+
+
+@pytest.fixture
+def line(kafka: Lane, redis_url: str, redis_prefix: str, tmp_path: Path) -> Iterator[WorkerLine]:
+    with open_line(kafka, redis_url, redis_prefix, tmp_path) as opened:
+        yield opened
+
+
+@pytest.fixture
+def own_redis(tmp_path: Path) -> Iterator[EmbeddedRedis]:
+    with EmbeddedRedis(tmp_path / "redis") as server:
+        yield server
+
+
+def test_killed_at_every_place_nothing_is_lost_and_nothing_decided_twice(line: WorkerLine) -> None:
+    kills = [f"{place}:2" for place in PLACES]
+    kills += [f"{random.choice(PLACES)}:{random.randint(1, 9)}" for _ in range(MORE_KILLS)]
+    for number, place in enumerate(kills):
+        worker = line.start(kill_at=place)
+        first = number * A_KILL
+        half = A_KILL // 2
+        line.publish([make_article(each) for each in range(first, first + half)])
+        line.wait_for_more_or_end(worker)
+        line.publish([make_article(each) for each in range(first + half, first + A_KILL)])
+        assert worker.wait(40) == -signal.SIGKILL, line.said()[-1500:]
+    count = len(kills) * A_KILL
+    line.start()
+    line.wait_for_alerts(count)
+    line.expect_each_once(count)
+    wait_until(lambda: line.committed() == count, 10, "everything committed")
+    repeated = len(line.alerts()) - count
+    assert repeated < len(kills) * 1_500  # a commit interval's worth a kill, no more
+    assert line.dead_letters() == []
+
+
+def test_a_worker_killed_from_outside_loses_nothing(line: WorkerLine) -> None:
+    worker = line.start(hold_s=0.05)
+    line.publish([make_article(each) for each in range(2_000)])
+    line.wait_for_alerts(300)
+    worker.kill()
+    line.start()
+    line.wait_for_alerts(2_000)
+    line.expect_each_once(2_000)
+
+
+def test_redis_away_is_waited_out(
+    kafka: Lane, own_redis: EmbeddedRedis, redis_prefix: str, tmp_path: Path
+) -> None:
+    with open_line(kafka, own_redis.url, redis_prefix, tmp_path) as line:
+        line.start(hold_s=0.02)
+        line.publish([make_article(each) for each in range(1_000)])
+        line.wait_for_alerts(100)
+        own_redis.stop()
+        line.publish([make_article(each) for each in range(1_000, 1_500)])
+        wait_until(lambda: "redis is away" in line.said(), 10, "the outage noticed")
+        own_redis.start()
+        line.wait_for_alerts(1_500)
+        assert own_redis.pid is not None
+        os.kill(own_redis.pid, signal.SIGSTOP)
+        line.publish([make_article(each) for each in range(1_500, 2_000)])
+        try:
+            wait_until(lambda: line.said().count("redis is away") >= 2, 15, "the silence noticed")
+        finally:
+            os.kill(own_redis.pid, signal.SIGCONT)
+        line.wait_for_alerts(2_000)
+        line.expect_each_once(2_000)
+        assert line.dead_letters() == []
+        assert "Traceback" not in line.said()
+
+
+def test_sigterm_while_redis_is_away_ends_in_time_and_keeps_all(
+    kafka: Lane, own_redis: EmbeddedRedis, redis_prefix: str, tmp_path: Path
+) -> None:
+    with open_line(kafka, own_redis.url, redis_prefix, tmp_path) as line:
+        worker = line.start()
+        line.wait_until_ready()
+        own_redis.stop()
+        line.publish([make_article(each) for each in range(50)])
+        wait_until(lambda: "redis is away" in line.said(), 15, "the outage noticed")
+        worker.terminate()
+        assert worker.wait(10) == 0
+        own_redis.start()
+        line.start()
+        line.wait_for_alerts(50)
+        line.expect_each_once(50)
+
+
+def test_broker_away_is_waited_out(line: WorkerLine) -> None:
+    server = line.lane.server
+    if server is None:
+        pytest.skip("the Kafka cluster is not ours to stop")
+    worker = line.start(hold_s=0.5)
+    line.publish([make_article(each) for each in range(1_000)])
+    line.wait_for_alerts(100)
+    assert server.pid is not None
+    os.kill(server.pid, signal.SIGSTOP)
+    try:
+        wait_until(lambda: "kafka is away" in line.said() or worker.poll() is not None, 30)
+    finally:
+        os.kill(server.pid, signal.SIGCONT)
+    if worker.poll() is not None:
+        line.start()  # as its supervisor would
+    line.wait_for_alerts(1_000)
+    line.expect_each_once(1_000)
+
+
+@pytest.mark.parametrize("kafka", ["apache"], indirect=True)
+def test_workers_that_join_and_leave_share_the_work_and_lose_nothing(line: WorkerLine) -> None:
+    first = line.start(hold_s=0.05)
+    line.publish([make_article(each) for each in range(1_500)])
+    line.wait_for_alerts(200)
+    second = line.start(hold_s=0.05)
+    line.wait_until_ready(2)
+    line.publish([make_article(each) for each in range(1_500, 3_000)])
+    line.wait_for_alerts(1_600)
+    first.terminate()
+    assert first.wait(10) == 0
+    line.publish([make_article(each) for each in range(3_000, 3_500)])
+    third = line.start(hold_s=0.05)
+    line.wait_until_ready(3)
+    second.kill()
+    line.publish([make_article(each) for each in range(3_500, 4_000)])
+    line.wait_for_alerts(4_000)
+    line.expect_each_once(4_000)
+    assert third.poll() is None
