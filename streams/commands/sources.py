@@ -1,0 +1,42 @@
+"""`wirebell sources`: poll the sources and take articles in, a process of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from streams import logs
+from streams.settings import Settings, SettingsError, load_settings
+from streams.source_process import SourceProcess
+
+
+def command(
+    config: Annotated[Path | None, typer.Option(help="The configuration file.")] = None,
+) -> None:
+    """Run the sources until SIGTERM or Ctrl-C."""
+    try:
+        settings = load_settings(config)
+    except SettingsError as error:
+        for fault in error.faults:
+            typer.echo(fault, err=True)
+        raise typer.Exit(2) from None
+    logs.configure(settings.log_level, "sources")
+    logs.register_secrets(settings)
+    asyncio.run(_run(settings))  # does not return
+
+
+async def _run(settings: Settings) -> NoReturn:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await SourceProcess(settings).run(stop)
+    # All is closed. Threads that still wait for a resolver would hold up an ordinary end for
+    # as long as it takes them, well beyond the two seconds that a stop may take.
+    logging.shutdown()
+    os._exit(0)

@@ -1,0 +1,228 @@
+"""The process `wirebell sources`: every configured source, polled into Kafka.
+
+Owns putting it together: sources, poller, publisher, cursors of the cluster that is there,
+statuses, dead letters, heartbeat; waiting for Kafka at the start; noticing that the cluster
+is another one. How a turn goes is `connectors/poller.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import structlog
+from redis.asyncio import Redis
+
+from connectors.call_thread import CallThread
+from connectors.poller import Poller, PollReport, Scheduled
+from connectors.publisher import Publisher, PublishError
+from connectors.sources.factory import make_source
+from connectors.sources.settings import AnySource, IngestSettings
+from connectors.sources.source import Rejected, Source
+from connectors.turns import Politeness
+from connectors.web_client import WebClient
+from streams import metrics
+from streams.cursors import RedisCursors
+from streams.dead_letters import DeadLetter, Origin, encode_dead_letter, make_dead_letter
+from streams.heartbeat import beat
+from streams.kafka_topics import ARTICLES, DEAD_LETTERS, producer_partition
+from streams.keys import Keys
+from streams.redis_client import connect_redis
+from streams.settings import Settings
+from streams.source_status import SourceStatus, SourceStatuses
+from streams.topic_setup import (
+    KafkaAwayError,
+    connection_to,
+    create_kafka_topics,
+    read_cluster_id,
+)
+
+# How soon a cluster that was replaced is noticed; one small request each time.
+CLUSTER_CHECK_S = 10.0
+KAFKA_RETRY_S = 1.0
+# A source that cannot listen or read now (ingest has no interval of its own) is asked again.
+DEFAULT_INTERVAL_S = 5.0
+CLOSE_S = 0.8
+# What is kept of a rejected item when a cluster with small messages refuses all of it.
+_CUT_BYTES = 10_000
+
+_log = structlog.get_logger("wirebell.sources")
+
+
+class SourceProcess:
+    """All sources of a configuration. Runs once."""
+
+    def __init__(self, settings: Settings, politeness: Politeness | None = None) -> None:
+        self._settings = settings
+        self._politeness = politeness or Politeness()
+        self._enabled = [source for source in settings.sources if source.enabled]
+        self._keys = Keys(settings.redis.prefix)
+        self._admin = CallThread("kafka-admin")
+        self._publisher = Publisher(
+            connection_to(settings.kafka),
+            settings.kafka.prefix + ARTICLES,
+            producer_partition("sources", embedded=settings.kafka.embedded),
+        )
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Poll until `stop`; ends within two seconds of it. Waits while Kafka is away."""
+        redis = connect_redis(self._settings.redis.url.get_secret_value())
+        heart = asyncio.create_task(beat(redis, self._keys, "sources", stop))
+        try:
+            async with WebClient() as web_client:
+                sources = [make_source(each, web_client) for each in self._enabled]
+                try:
+                    await self._poll(redis, sources, stop)
+                finally:
+                    await _close_all(sources)
+        finally:
+            await self._publisher.close()
+            self._admin.end()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(CLOSE_S):
+                    await heart
+            await redis.aclose()
+
+    async def _poll(self, redis: Redis, sources: Sequence[Source], stop: asyncio.Event) -> None:
+        now = datetime.now(UTC)
+        first = [
+            _first_status(settings, source.host, now)
+            for settings, source in zip(self._enabled, sources, strict=True)
+        ]
+        statuses = SourceStatuses(redis, self._keys, first)
+        await statuses.resume()
+        scheduled = [
+            Scheduled(source, getattr(settings, "interval_s", DEFAULT_INTERVAL_S))
+            for settings, source in zip(self._enabled, sources, strict=True)
+        ]
+        while not stop.is_set():
+            cluster_id = await self._reach_cluster(stop)
+            if cluster_id is None:
+                return
+            poller = Poller(
+                scheduled,
+                RedisCursors(redis, self._keys, cluster_id),
+                self._publisher,
+                lambda report: self._heard(statuses, report),
+                self._reject,
+                on_trouble=lambda reason: _log.warning("waiting", reason=reason),
+                politeness=self._politeness,
+            )
+            _log.info("polling", sources=len(scheduled), cluster=cluster_id)
+            await self._poll_cluster(poller, cluster_id, stop)
+
+    async def _poll_cluster(self, poller: Poller, cluster_id: str, stop: asyncio.Event) -> None:
+        """Poll until `stop` or until the cluster is another one, whose log has nothing."""
+        over = asyncio.Event()
+        watching = [
+            asyncio.create_task(_pass_on(stop, over)),
+            asyncio.create_task(self._watch_cluster(cluster_id, over)),
+        ]
+        try:
+            await poller.run(over)
+        finally:
+            for task in watching:
+                task.cancel()
+            await asyncio.gather(*watching, return_exceptions=True)
+
+    async def _reach_cluster(self, stop: asyncio.Event) -> str | None:
+        """The cluster's id, once its Kafka topics are there; None when stopped before."""
+        told = False
+        while not stop.is_set():
+            try:
+                differences = await self._admin.call(
+                    lambda: create_kafka_topics(self._settings.kafka)
+                )
+                cluster_id = await self._admin.call(lambda: read_cluster_id(self._settings.kafka))
+            except KafkaAwayError as error:
+                if not told:
+                    _log.warning("Kafka is away, waiting", error=str(error))
+                    told = True
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(KAFKA_RETRY_S):
+                        await stop.wait()
+                continue
+            for line in differences:
+                _log.warning(line)
+            return cluster_id
+        return None
+
+    async def _watch_cluster(self, cluster_id: str, over: asyncio.Event) -> None:
+        while True:
+            await asyncio.sleep(CLUSTER_CHECK_S)
+            try:
+                found = await self._admin.call(lambda: read_cluster_id(self._settings.kafka))
+            except KafkaAwayError:
+                continue
+            if found != cluster_id:
+                _log.warning("the Kafka cluster is another one: reading everything again")
+                over.set()
+                return
+
+    async def _heard(self, statuses: SourceStatuses, report: PollReport) -> None:
+        source, state = report.source_id, report.poll.state
+        metrics.POLLS.labels(source, state).inc()
+        if report.published:
+            metrics.PUBLISHED.labels(source).inc(report.published)
+        before = statuses.current[source]
+        await statuses.record(report)
+        if report.fault:
+            _log.error("a source failed by our fault", source=source, detail=report.poll.detail)
+        elif report.failures == 1:
+            _log.info("source", source=source, state=state, detail=report.poll.detail)
+        elif before.error_streak and not report.failures:
+            _log.info("source is back", source=source, state=state)
+
+    async def _reject(self, source_id: str, item: Rejected) -> None:
+        """Into the dead letters, confirmed. Raises PublishError when Kafka is away."""
+        try:
+            await self._bury(source_id, item, item.raw)
+        except PublishError as error:
+            if error.retryable:
+                raise
+            await self._bury(source_id, item, item.raw[:_CUT_BYTES])
+        _log.warning("rejected", source=source_id, reason=item.reason, origin=item.origin)
+
+    async def _bury(self, source_id: str, item: Rejected, raw: bytes) -> None:
+        letter: DeadLetter = make_dead_letter(
+            "source",
+            "rejected",
+            Origin(source_id=source_id, place=item.origin),
+            datetime.now(UTC),
+            detail=item.reason,
+            raw=raw,
+        )
+        kafka_topic = self._settings.kafka.prefix + DEAD_LETTERS
+        await self._publisher.publish_raw(
+            kafka_topic, letter.id.encode(), encode_dead_letter(letter)
+        )
+        metrics.DEAD_LETTERS.labels(letter.stage, letter.reason).inc()
+
+
+def _first_status(settings: AnySource, host: str, now: datetime) -> SourceStatus:
+    return SourceStatus(
+        id=settings.id,
+        type=settings.type,
+        state="empty",
+        at=now,
+        counted_since=now,
+        host=host or (settings.host if isinstance(settings, IngestSettings) else ""),
+        publisher=settings.publisher,
+    )
+
+
+async def _pass_on(stop: asyncio.Event, over: asyncio.Event) -> None:
+    await stop.wait()
+    over.set()
+
+
+async def _close_all(sources: Sequence[Source]) -> None:
+    """Close every source; one that hangs is left behind."""
+    closing = [asyncio.create_task(source.close()) for source in sources]
+    if closing:
+        _, hanging = await asyncio.wait(closing, timeout=CLOSE_S)
+        for task in hanging:
+            task.cancel()
+        await asyncio.gather(*closing, return_exceptions=True)
