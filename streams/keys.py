@@ -40,3 +40,13 @@ class Keys:
     def story(self, story_id: str) -> str:
         """What is kept of one story (streams/stories.py)."""
         return f"{self._tag}story:{story_id}"
+
+    @property
+    def delivery_log(self) -> str:
+        """List: the last delivery attempts, newest first, JSON (streams/ledger.py)."""
+        return self._tag + "ledger:log"
+
+    @property
+    def destinations(self) -> str:
+        """Set: every destination that was ever wanted (streams/ledger.py)."""
+        return self._tag + "ledger:dests"

@@ -39,6 +39,8 @@ class SlackSettings(SinkSettings):
     """Slack's API; another only when a proxy stands before it."""
     time_zone: str = "UTC"
     """IANA name of the zone in which times are shown."""
+    post_interval_s: Annotated[float, Field(ge=0, le=60)] = 1.0
+    """Seconds between two messages to one channel; Slack allows about one a second."""
 
 
 class WebhookSettings(SinkSettings):

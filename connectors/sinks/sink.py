@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Literal, Protocol
 
 from connectors.records import Alert
+from connectors.sinks.pace import Pace
 
 # What a receiver gave back that the next revision needs (Slack: channel, ts). Short strings.
 Receipt = Mapping[str, str]
@@ -28,6 +30,7 @@ class Delivery:
     """What to deliver. `id` is the same on every attempt and unique per subscription,
     story and revision; `receipt` is what the last delivered revision of this story gave
     back, empty for the first; `previous_revision` is what the receiver has (0: nothing).
+    `attempted_since` is our clock at the first attempt that may have been applied, if known.
     """
 
     id: str
@@ -36,17 +39,21 @@ class Delivery:
     alert: Alert
     previous_revision: int = 0
     receipt: Receipt = field(default_factory=dict)
+    attempted_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What one attempt came to. `retry_after_s` is what the receiver demanded."""
+    """What one attempt came to. `retry_after_s` is what the receiver demanded. `revision`
+    is set where looking back found another revision than the delivery's.
+    """
 
     outcome: Outcome
     receipt: Receipt = field(default_factory=dict)
     retry_after_s: float | None = None
     detail: str = ""
     status: int | None = None
+    revision: int | None = None
 
 
 class Sink(Protocol):
@@ -55,6 +62,11 @@ class Sink(Protocol):
     @property
     def id(self) -> str:
         """The id from the configuration."""
+        ...
+
+    @property
+    def pace(self) -> Pace:
+        """How much it takes, and how it wants to be tried again."""
         ...
 
     async def deliver(self, delivery: Delivery) -> Result:

@@ -1,0 +1,180 @@
+"""Slack by bot token: one message a story and channel, edited as the story grows.
+
+Owns the calls (chat.postMessage, chat.update) and looking back for our own metadata. What a
+message looks like is `slack_blocks.py`; what an answer means is `slack_errors.py`. slack-sdk
+repeats posts that Slack has accepted: its retry handlers are off, we repeat ourselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from slack_sdk.web.async_client import AsyncWebClient
+
+from connectors.sinks.http_outcome import open_session
+from connectors.sinks.pace import Pace
+from connectors.sinks.settings import SlackSettings
+from connectors.sinks.sink import Delivery, Result
+from connectors.sinks.slack_blocks import Message, news_message, story_message
+from connectors.sinks.slack_errors import GONE, result_of, slack_error
+from connectors.sinks.slack_history import SlackHistory
+from connectors.sinks.told import News, decode_told, encode_told, news_since, told_of
+
+# After an answer was lost, Slack may still apply the request; measured apart, 45 s covers it.
+SETTLE_S = 45.0
+_SCOPES = frozenset({"chat:write", "channels:history"})
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class SlackSink:
+    """One workspace. Make it inside a running event loop."""
+
+    def __init__(
+        self,
+        sink_id: str,
+        settings: SlackSettings,
+        clock: Callable[[], datetime] = _now,
+        pace: Pace | None = None,
+    ) -> None:
+        self._id = sink_id
+        self._zone = ZoneInfo(settings.time_zone)
+        self._clock = clock
+        # Four at once to a channel: the place of a worker that was killed stays taken until
+        # its lease ends, and a fresh alert must not wait for that.
+        self._pace = pace or Pace(
+            in_flight=32,
+            target_in_flight=4,
+            target_interval_s=settings.post_interval_s,
+            settle_s=SETTLE_S,
+        )
+        self._session = open_session(settings.timeout_s, allow_private=True)
+        self._client = AsyncWebClient(
+            token=settings.token.get_secret_value(),
+            base_url=str(settings.api_url),
+            session=self._session,
+            retry_handlers=[],
+        )
+        self._history = SlackHistory(self._client, clock)
+
+    @property
+    def id(self) -> str:
+        """The id from the configuration."""
+        return self._id
+
+    @property
+    def pace(self) -> Pace:
+        """About one message a second and channel."""
+        return self._pace
+
+    async def deliver(self, delivery: Delivery) -> Result:
+        """Post the story's message, or edit it and tell the thread what is new."""
+        ts = delivery.receipt.get("ts")
+        if ts is None:
+            return await self._post(delivery)
+        channel = delivery.receipt["channel"]
+        message = story_message(delivery.alert, self._zone, self._clock())
+        try:
+            await self._client.chat_update(channel=channel, ts=ts, **_fields(message))
+        except Exception as error:  # noqa: BLE001 - every way to fail is an outcome
+            if slack_error(error) in GONE:
+                return await self._post(delivery)
+            return result_of(error)
+        news = _news(delivery)
+        if news is not None:
+            result = await self._tell_thread(delivery, channel, ts, news)
+            if result is not None:
+                return result
+        return Result("delivered", _receipt(delivery, channel, ts), status=200)
+
+    async def look_back(self, delivery: Delivery) -> Result | None:
+        """Search the channel (or the story's thread) for our own metadata."""
+        ts = delivery.receipt.get("ts")
+        try:
+            if ts is None:
+                found = await self._history.find_story(delivery)
+                if found is None:
+                    return None
+                receipt = {"channel": found.channel, "ts": found.ts, "told": found.told}
+                return Result("delivered", receipt, status=200, revision=found.revision)
+            channel = delivery.receipt["channel"]
+            if _news(delivery) is None or not await self._history.has_news(delivery, channel, ts):
+                # Editing again is harmless, so only the thread has to be looked at.
+                return None
+            return Result("delivered", _receipt(delivery, channel, ts), status=200)
+        except Exception as error:  # noqa: BLE001 - as above
+            if slack_error(error) in GONE:
+                return None
+            seen = result_of(error)
+            return Result("unknown", {}, seen.retry_after_s, f"looking back: {seen.detail}")
+
+    async def check(self) -> str:
+        """Whether the token is good and may write and look back."""
+        try:
+            answer = await self._client.auth_test()
+        except Exception as error:  # noqa: BLE001 - as above
+            return result_of(error).detail
+        granted = {scope.strip() for scope in answer.headers.get("x-oauth-scopes", "").split(",")}
+        missing = sorted(_SCOPES - granted) if granted != {""} else []
+        return f"the token lacks {', '.join(missing)}" if missing else ""
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._session.close()
+
+    async def _post(self, delivery: Delivery) -> Result:
+        message = story_message(delivery.alert, self._zone)
+        try:
+            answer = await self._client.chat_postMessage(
+                channel=delivery.target,
+                unfurl_links=False,
+                unfurl_media=False,
+                **_fields(message),
+            )
+            channel, ts = str(answer["channel"]), str(answer["ts"])
+        except Exception as error:  # noqa: BLE001 - as above
+            return result_of(error)
+        return Result("delivered", _receipt(delivery, channel, ts), status=200)
+
+    async def _tell_thread(
+        self, delivery: Delivery, channel: str, ts: str, news: News
+    ) -> Result | None:
+        """Post what is new; None when it is there, or has nowhere to go any more."""
+        message = news_message(delivery.alert, news, delivery.id)
+        try:
+            await self._client.chat_postMessage(
+                channel=channel,
+                thread_ts=ts,
+                reply_broadcast=news.louder,
+                unfurl_links=False,
+                unfurl_media=False,
+                **_fields(message),
+            )
+        except Exception as error:  # noqa: BLE001 - as above
+            return None if slack_error(error) in GONE else result_of(error)
+        return None
+
+
+def _news(delivery: Delivery) -> News | None:
+    told = decode_told(delivery.receipt.get("told", ""))
+    news = news_since(told, delivery.alert) if told is not None else None
+    return news if news is not None and news.lines else None
+
+
+def _receipt(delivery: Delivery, channel: str, ts: str) -> dict[str, str]:
+    return {"channel": channel, "ts": ts, "told": encode_told(told_of(delivery.alert))}
+
+
+def _fields(message: Message) -> dict[str, Any]:
+    return {
+        "text": message.text,
+        "blocks": message.blocks,
+        "metadata": message.metadata,
+        "parse": "none",
+        "link_names": False,
+    }

@@ -1,0 +1,156 @@
+"""How an alert looks in Slack: one message a story, and what is new in its thread. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from connectors.records import Alert, Evidence, Report, Story
+from connectors.sinks.slack_text import (
+    MAX_FALLBACK_CHARS,
+    Block,
+    context,
+    escape,
+    header,
+    link,
+    marked_section,
+    plain_section,
+)
+from connectors.sinks.told import News, encode_told, told_of
+
+EVENT_TYPE = "wirebell_story"
+_MAX_SUMMARY_CHARS = 500
+_MAX_PUBLISHERS = 8
+_MAX_WORDS = 8
+_SIRENS = {"flash": "🔴 FLASH", "urgent": "🟠 URGENT", "routine": ""}
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What `chat.postMessage` and `chat.update` take, channel and ts aside."""
+
+    text: str
+    blocks: list[Block]
+    metadata: dict[str, Any]
+
+
+def story_message(alert: Alert, zone: ZoneInfo, updated_at: datetime | None = None) -> Message:
+    """The story's one message, whole at this revision. `updated_at`: when it is an edit."""
+    story = alert.story
+    title = " · ".join(part for part in (_flag(alert), story.headline) if part)
+    blocks = [header(title)]
+    if story.withdrawn or story.corrected:
+        word = "Withdrawn" if story.withdrawn else "Correction"
+        said = escape(story.corrected, 500)
+        blocks.append(marked_section([f"*{word}:* {said}" if said else f"*{word}*"]))
+    if story.summary:
+        blocks.append(plain_section(story.summary, _MAX_SUMMARY_CHARS))
+    blocks.append(marked_section(_facts(alert)))
+    if story.reports:
+        blocks.append(marked_section(_publishers(story, zone)))
+    blocks.append(context(_times(alert, zone, updated_at)))
+    names = ", ".join(report.publisher for report in story.reports[:3])
+    summary = f" {story.summary}" if story.summary else ""
+    text = escape(f"{title}.{summary} ({names})", MAX_FALLBACK_CHARS)
+    return Message(text, blocks, metadata(alert, "story"))
+
+
+def news_message(alert: Alert, news: News, delivery_id: str) -> Message:
+    """What is new, for the story's thread."""
+    shown = [f"• {escape(line, 400)}" for line in news.lines]
+    source = _newest(alert.story)
+    if source is not None:
+        shown.append(" ".join(part for part in (_name(source), link(source.url)) if part))
+    text = escape("; ".join(news.lines), MAX_FALLBACK_CHARS)
+    return Message(text, [marked_section(shown)], metadata(alert, "news", delivery_id))
+
+
+def metadata(alert: Alert, part: str, delivery_id: str = "") -> dict[str, Any]:
+    """By which a message is found again after doubt: story, revision, what it told."""
+    payload = {
+        "story_id": alert.story.id,
+        "revision": alert.story.revision,
+        "part": part,
+        "delivery_id": delivery_id,
+        "told": encode_told(told_of(alert)),
+    }
+    return {"event_type": EVENT_TYPE, "event_payload": payload}
+
+
+def _flag(alert: Alert) -> str:
+    if alert.story.withdrawn:
+        return "WITHDRAWN"
+    if alert.kind == "correction":
+        return "CORRECTED"
+    return _SIRENS[alert.priority]
+
+
+def _facts(alert: Alert) -> list[str]:
+    story = alert.story
+    topics = " · ".join(f"{escape(s.label, 40)} {s.probability:.0%}" for s in story.topics[:8])
+    places = ", ".join(f"{escape(p.name, 40)} ({escape(p.country, 2)})" for p in story.places[:8])
+    tolls = ", ".join(
+        f"{toll.number:,} {escape(toll.kind, 30)} ({escape(toll.publisher, 40)})"
+        for toll in story.tolls[:6]
+    )
+    reason = escape(alert.priority_reason, 200)
+    rows = [
+        ("Topics", topics),
+        ("Why", _why(story.evidence)),
+        ("Where", places),
+        ("Numbers", tolls),
+        ("Priority", f"{alert.priority}: {reason}" if reason else alert.priority),
+    ]
+    return [f"*{name}:* {value}" for name, value in rows if value]
+
+
+def _why(evidence: tuple[Evidence, ...]) -> str:
+    words = [word for entry in evidence for word in entry.words]
+    shown = ", ".join(f"“{escape(word, 40)}”" for word in list(dict.fromkeys(words))[:_MAX_WORDS])
+    sentence = next((entry.sentence for entry in evidence if entry.sentence), "")
+    return " — ".join(part for part in (shown, escape(sentence, 240)) if part)
+
+
+def _publishers(story: Story, zone: ZoneInfo) -> list[str]:
+    shown = [
+        " ".join(
+            part
+            for part in (
+                f"{number}.",
+                _clock(report.reported_at, zone),
+                _name(report),
+                link(report.url),
+                f"“{escape(report.title, 90)}”" if report.title else "",
+            )
+            if part
+        )
+        for number, report in enumerate(story.reports[:_MAX_PUBLISHERS], start=1)
+    ]
+    more = len(story.reports) - _MAX_PUBLISHERS
+    return [*shown, f"and {more} more"] if more > 0 else shown
+
+
+def _name(report: Report) -> str:
+    return escape(report.publisher, 60) or "unnamed publisher"
+
+
+def _newest(story: Story) -> Report | None:
+    return max(story.reports, key=lambda report: report.reported_at, default=None)
+
+
+def _times(alert: Alert, zone: ZoneInfo, updated_at: datetime | None) -> str:
+    parts = []
+    if alert.published_at is not None:
+        parts.append(f"published {_clock(alert.published_at, zone)}")
+    parts.append(f"seen {_clock(alert.fetched_at, zone)}")
+    parts.append(f"decided {_clock(alert.screened_at, zone)}")
+    if updated_at is not None:
+        parts.append(f"updated {_clock(updated_at, zone)}")
+    day = alert.story.first_seen.astimezone(zone).strftime("%d %b %Y")
+    return " · ".join([f"{day} {zone.key}", *parts, f"story {alert.story.id}"])
+
+
+def _clock(moment: datetime, zone: ZoneInfo) -> str:
+    return moment.astimezone(zone).strftime("%H:%M")

@@ -1,0 +1,325 @@
+"""Delivery: takes alerts in, and tells each destination, once, whatever fails on the way.
+
+Owns the loop between the ledger (what is owed) and the sinks (one attempt each): claim, look
+back when an earlier attempt is in doubt, hold, send, write down. Several workers may run it.
+Each sink has slots of its own, so a dead one delays only itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import random
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+import msgspec
+import redis.asyncio
+import structlog
+from redis.exceptions import RedisError
+
+from connectors.records import Alert, RecordError, decode_alert
+from connectors.sinks.factory import make_sink
+from connectors.sinks.sink import Delivery, Result, Sink
+from streams import metrics
+from streams.dead_letters import DeadLetter, Origin, make_dead_letter
+from streams.keys import Keys
+from streams.ledger import Attempt, Claim, Ledger, Retry
+from streams.retries import End, plan
+from streams.settings import Settings, SubscriptionSettings
+from streams.subscriptions import destinations
+
+# How long attempts under way may finish after a stop; what is cut off is in doubt, and
+# looked back for by whoever claims it next.
+STOP_GRACE_S = 5.0
+# Another worker's alerts and retries become due without our being told.
+POLL_S = 0.5
+# Redis is away: ask again after 0.2 s, then slower, never slower than this.
+_MAX_REDIS_WAIT_S = 2.0
+
+DeadLetterCallback = Callable[[DeadLetter], Awaitable[None]]
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Deliveries:
+    """The deliveries of one process. `dead_letter` returns when the letter is safe."""
+
+    ledger: Ledger
+    subscriptions: Sequence[SubscriptionSettings]
+    sinks: Mapping[str, Sink]
+    dead_letter: DeadLetterCallback
+    poll_s: float = POLL_S
+    chance: Callable[[], float] = random.random
+    _rounds: list[_Round] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._rounds = [_Round(self, sink) for sink in self.sinks.values()]
+
+    async def accept(self, alerts: Sequence[Alert]) -> None:
+        """Write down what is owed for these alerts. When it returns it survives this process.
+
+        May be repeated with the same alerts.
+
+        Raises:
+            RedisError: nothing is certain; repeat when Redis is back.
+        """
+        if not alerts or not self.sinks:
+            return
+        settle_s = max(sink.pace.settle_s for sink in self.sinks.values())
+        wishes = [(alert, destinations(self.subscriptions, alert)) for alert in alerts]
+        if await self.ledger.want(wishes, settle_s):
+            for turn in self._rounds:
+                turn.woken.set()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Deliver what is due until `stop`. Waits while Redis is away, never guesses."""
+        async with asyncio.TaskGroup() as group:
+            for turn in self._rounds:
+                group.create_task(turn.run(stop))
+            group.create_task(self._count_waiting(stop))
+
+    async def close(self) -> None:
+        """Close the sinks."""
+        for sink in self.sinks.values():
+            await sink.close()
+
+    async def _count_waiting(self, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            with suppress(RedisError):
+                waiting = dict.fromkeys(self.sinks, 0)
+                for state in await self.ledger.destinations():
+                    if state.sink in waiting:
+                        waiting[state.sink] += state.waiting
+                for sink_id, number in waiting.items():
+                    metrics.WAITING.labels(sink_id).set(number)
+            await _wait(5.0, stop)
+
+
+@dataclass(slots=True)
+class _Round:
+    """The work of one sink in one process."""
+
+    owner: Deliveries
+    sink: Sink
+    woken: asyncio.Event = field(default_factory=asyncio.Event)
+    running: set[asyncio.Task[None]] = field(default_factory=set)
+    redis_wait_s: float = 0.0
+
+    async def run(self, stop: asyncio.Event) -> None:
+        try:
+            while not stop.is_set():
+                next_at = await self._claim_and_start()
+                await self._wait_for_work(next_at, stop)
+        finally:
+            if self.running:
+                await asyncio.wait(self.running, timeout=STOP_GRACE_S)
+            for task in self.running:
+                task.cancel()
+            await asyncio.gather(*self.running, return_exceptions=True)
+
+    async def _claim_and_start(self) -> float | None:
+        free = self.sink.pace.in_flight - len(self.running)
+        if free <= 0:
+            return None
+        ledger = self.owner.ledger
+        try:
+            claims, next_at = await ledger.claim(self.sink.id, free, self.sink.pace)
+        except RedisError as error:
+            if not self.redis_wait_s:
+                _log.warning("redis is away, deliveries wait", sink=self.sink.id, error=str(error))
+            self.redis_wait_s = min(2 * self.redis_wait_s or 0.2, _MAX_REDIS_WAIT_S)
+            return None
+        self.redis_wait_s = 0.0
+        for claim in claims:
+            task = asyncio.create_task(self._attempt(claim))
+            self.running.add(task)
+            task.add_done_callback(self._ended)
+        return next_at
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self.running.discard(task)
+        self.woken.set()
+        if not task.cancelled() and (error := task.exception()) is not None:
+            # The claim stays under its lease and comes back as unknown.
+            _log.warning("delivery interrupted", sink=self.sink.id, error=repr(error))
+
+    async def _wait_for_work(self, next_at: float | None, stop: asyncio.Event) -> None:
+        wait_s = self.redis_wait_s or self.owner.poll_s
+        if next_at is not None and not self.redis_wait_s:
+            wait_s = min(wait_s, max(next_at - self.owner.ledger.clock(), 0.001))
+        await _wait(wait_s, stop, self.woken)
+        self.woken.clear()
+
+    async def _attempt(self, claim: Claim) -> None:
+        """One claim from look-back to what is written down of it."""
+        started = time.monotonic()
+        try:
+            alert = decode_alert(claim.raw)
+        except RecordError as error:
+            await self._settle(claim, None, Result("refused", detail=str(error)), started)
+            return
+        delivery = _delivery(claim, alert)
+        try:
+            if claim.state == "unknown":
+                looked = await self._look_back(claim, delivery)
+                if isinstance(looked, Result):
+                    await self._settle(claim, alert, looked, started, sent=False)
+                    return
+                delivery = looked
+            held = await self.owner.ledger.hold(claim)
+        except RedisError:
+            held = "lost"
+        if held != "held":
+            # Nothing was sent; without this the place would be taken until the lease ends.
+            await _insist(lambda: self.owner.ledger.release(claim))
+            return
+        await self._settle(claim, alert, await self._send(delivery), started)
+
+    async def _look_back(self, claim: Claim, delivery: Delivery) -> Delivery | Result:
+        """What the doubt came to: a result, or the delivery that is still to be made."""
+        found = await _guarded(self.sink.look_back(delivery))
+        if found is None:
+            return delivery
+        revision = found.revision if found.revision is not None else claim.revision
+        if found.outcome != "delivered" or revision >= claim.revision:
+            return found
+        await self.owner.ledger.found(claim, revision, found.receipt)
+        return replace(delivery, receipt=found.receipt, previous_revision=revision)
+
+    async def _send(self, delivery: Delivery) -> Result:
+        result = await _guarded(self.sink.deliver(delivery))
+        assert result is not None
+        return result
+
+    async def _settle(
+        self,
+        claim: Claim,
+        alert: Alert | None,
+        result: Result,
+        started: float,
+        sent: bool = True,
+    ) -> None:
+        """Write down what the attempt came to. Repeats while Redis is away: what is known
+        now would be lost with the process.
+        """
+        ledger, now = self.owner.ledger, self.owner.ledger.clock()
+        metrics.DELIVERIES.labels(self.sink.id, result.outcome).inc()
+        attempt = _attempt(claim, result, now, time.monotonic() - started)
+        if result.outcome == "delivered":
+            revision = result.revision if result.revision is not None else claim.revision
+            if alert is not None and claim.done_revision == 0:
+                waited_s = now - alert.screened_at.timestamp()
+                metrics.SCREENED_TO_DELIVERED.observe(max(waited_s, 0.0))
+            await _insist(lambda: ledger.receipt(claim, revision, result.receipt, attempt))
+            return
+        step = plan(result, claim, now, self.sink.pace, self.owner.chance, sent=sent)
+        if isinstance(step, Retry):
+            next_at = datetime.fromtimestamp(step.due, UTC)
+            attempt = msgspec.structs.replace(attempt, next_at=next_at)
+            await _insist(lambda: ledger.retry(claim, step, attempt))
+            return
+        await self._bury(claim, step, attempt)
+
+    async def _bury(self, claim: Claim, end: End, attempt: Attempt) -> None:
+        """The permanent end: first the dead letter, then the ledger, so that none is lost."""
+        _log.warning(
+            "delivery ended",
+            sink=self.sink.id,
+            story=attempt.story_id,
+            reason=end.reason,
+            detail=attempt.detail,
+        )
+        letter = make_dead_letter(
+            "deliver",
+            end.reason,
+            Origin(source_id=claim.destination, place=f"{attempt.story_id}:{attempt.revision}"),
+            attempt.at,
+            detail=attempt.detail,
+            attempts=attempt.attempt,
+            key=attempt.story_id.encode(),
+            raw=claim.raw,
+        )
+        await self.owner.dead_letter(letter)
+        off = attempt.detail or "turned off" if end.reason == "turned_off" else ""
+        ledger = self.owner.ledger
+        await _insist(lambda: ledger.bury(claim, end.unknown, off, attempt))
+
+
+def open_deliveries(
+    settings: Settings, connection: redis.asyncio.Redis, keys: Keys, dead_letter: DeadLetterCallback
+) -> Deliveries:
+    """The deliveries that the configuration describes, with their sinks. Call it inside a
+    running event loop; `close` it at the end.
+    """
+    zone = settings.newsroom.time_zone
+    sinks = {name: make_sink(name, entry, zone) for name, entry in settings.sinks.items()}
+    ledger = Ledger(connection, keys, settings.newsroom.window_hours * 3600)
+    return Deliveries(ledger, settings.subscriptions, sinks, dead_letter)
+
+
+def _delivery(claim: Claim, alert: Alert) -> Delivery:
+    since = None if claim.first_sent is None else datetime.fromtimestamp(claim.first_sent, UTC)
+    place = hashlib.sha256(claim.destination.encode()).hexdigest()[:12]
+    return Delivery(
+        id=f"{alert.id}:{place}",
+        subscription_id=claim.subscriptions,
+        target=claim.target,
+        alert=alert,
+        previous_revision=claim.done_revision,
+        receipt=claim.receipt,
+        attempted_since=since,
+    )
+
+
+def _attempt(claim: Claim, result: Result, now: float, took_s: float) -> Attempt:
+    sink, _, rest = claim.job.partition("|")
+    return Attempt(
+        at=datetime.fromtimestamp(now, UTC),
+        sink=sink,
+        target=claim.target,
+        story_id=rest.rpartition("|")[2],
+        revision=claim.revision,
+        outcome=result.outcome,
+        attempt=claim.failures + 1,
+        status=result.status,
+        detail=result.detail[:300],
+        took_s=round(took_s, 3),
+    )
+
+
+async def _guarded(call: Awaitable[Result | None]) -> Result | None:
+    """A sink's answer. A sink never raises for what its receiver does; should a bug in one
+    raise for a message, that message's outcome is unknown and its schedule bounds it.
+    """
+    try:
+        return await call
+    except RedisError:
+        raise
+    except Exception as error:  # noqa: BLE001 - the border of a port: one message, not the line
+        return Result("unknown", detail=f"the sink failed: {error!r}"[:300])
+
+
+async def _insist(write: Callable[[], Awaitable[bool]]) -> None:
+    """Repeat a write until Redis takes it; every ledger write may be repeated."""
+    wait_s = 0.1
+    while True:
+        try:
+            await write()
+            return
+        except RedisError:
+            await asyncio.sleep(wait_s)
+            wait_s = min(2 * wait_s, _MAX_REDIS_WAIT_S)
+
+
+async def _wait(seconds: float, *events: asyncio.Event) -> None:
+    """Wait until one of the events or the time is over."""
+    tasks = [asyncio.ensure_future(event.wait()) for event in events]
+    try:
+        await asyncio.wait(tasks, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()

@@ -1,0 +1,306 @@
+"""What each destination has been told of each story, and what is still to be told.
+
+Owns the Redis side of delivery: every transition is one Lua script, so that any number of
+workers may use it and any of them may die between two calls. Level-triggered: a job is
+"bring destination S up to the latest revision of story X". Does not talk to sinks, and does
+not decide when to retry: `streams/retries.py` does.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import msgspec
+import redis.asyncio
+
+from connectors.records import Alert, Priority, encode
+from connectors.sinks.pace import Pace
+from connectors.sinks.sink import Receipt
+from streams.keys import Keys
+from streams.subscriptions import Destination
+
+# The longest attempt takes 15 s; after it 45 s are left in which a receiver may still apply
+# a request that it has accepted. So when a lease ends, looking back sees the truth.
+LEASE_S = 60.0
+# Between claim and hold lies one round trip; a worker that dies there delays nobody long.
+CLAIM_LEASE_S = 20.0
+# Longer than the longest schedule (75 h) and than a story stays open.
+KEEP_S = 14 * 86_400.0
+
+State = Literal["new", "unknown"]
+Hold = Literal["held", "lost", "done"]
+RANKS: dict[Priority, int] = {"flash": 0, "urgent": 1, "routine": 2}
+
+_LUA = Path(__file__).parent / "lua"
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One delivery that this worker holds under a lease. `state` is "unknown" when an
+    earlier attempt may have been applied: look back before sending. Times are epoch
+    seconds; `failing_since` is of the whole destination.
+    """
+
+    job: str
+    fence: int
+    state: State
+    destination: str
+    target: str
+    subscriptions: str
+    done_revision: int
+    receipt: Receipt
+    failures: int
+    first_sent: float | None
+    last_sent: float | None
+    failing_since: float | None
+    revision: int
+    raw: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """When to try again (epoch seconds). `unknown`: this attempt may have been applied, and
+    looking back is true from `settled_at`. `blocked_until` holds the whole destination.
+    """
+
+    due: float
+    unknown: bool = False
+    settled_at: float = 0.0
+    blocked_until: float = 0.0
+    counts: bool = True
+
+
+class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One line of the delivery log."""
+
+    at: datetime
+    sink: str
+    target: str
+    story_id: str
+    revision: int
+    outcome: str
+    attempt: int = 1
+    status: int | None = None
+    detail: str = ""
+    took_s: float = 0.0
+    next_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DestinationState:
+    """How one destination stands. `off` says why it was turned off; epoch seconds."""
+
+    id: str
+    sink: str
+    target: str
+    waiting: int
+    in_flight: int
+    not_before: float | None = None
+    failing_since: float | None = None
+    told_at: float | None = None
+    off: str = ""
+
+
+@dataclass(slots=True)
+class Ledger:
+    """The ledger of one line. `window_s` is how long a story stays open; `clock` is epoch
+    seconds. Every method raises RedisError when Redis is away: wait and repeat.
+    """
+
+    redis: redis.asyncio.Redis
+    keys: Keys
+    window_s: float = 72 * 3600
+    clock: Callable[[], float] = time.time
+    _scripts: dict[str, Any] = field(default_factory=dict, repr=False)
+    _remembers: bool = False
+
+    def __post_init__(self) -> None:
+        common = (_LUA / "ledger_common.lua").read_text(encoding="utf-8")
+        for name in ("want", "claim", "hold", "settle", "turn_on"):
+            text = (_LUA / f"ledger_{name}.lua").read_text(encoding="utf-8")
+            self._scripts[name] = self.redis.register_script(common + text)
+
+    async def want(
+        self, wishes: Sequence[tuple[Alert, Sequence[tuple[Destination, bool]]]], settle_s: float
+    ) -> int:
+        """Bring destinations up to alerts; the flag says whether the alert matches, without
+        it only a destination that knows the story is told. One round trip. Repeatable.
+
+        Returns how many deliveries this set going.
+        """
+        pipe = self.redis.pipeline(transaction=False)
+        for alert, destinations in wishes:
+            args = self._wish(alert, settle_s)
+            for destination, matches in destinations:
+                named = ",".join(destination.subscriptions)
+                args += [destination.id, destination.sink, destination.target, named, int(matches)]
+            await self._scripts["want"](keys=[self.keys.tag], args=args, client=pipe)
+        started = await pipe.execute()
+        self._remembers = True
+        return sum(map(int, started))
+
+    def _wish(self, alert: Alert, settle_s: float) -> list[Any]:
+        story = alert.story
+        first = "" if alert.published_at is None else _earliest(alert).timestamp()
+        return [
+            self.clock(),
+            story.id,
+            story.revision,
+            encode(alert),
+            RANKS[alert.priority],
+            first,
+            int(self._remembers),
+            settle_s,
+            self.window_s,
+            int(KEEP_S),
+        ]
+
+    async def claim(self, sink: str, limit: int, pace: Pace) -> tuple[list[Claim], float | None]:
+        """Take up to `limit` due deliveries of a sink, most urgent first, and say when the
+        next is due (None: nothing waits). What others hold is not seen.
+        """
+        leases = [CLAIM_LEASE_S, LEASE_S]
+        limits = [pace.target_in_flight, pace.target_interval_s]
+        args = [self.clock(), sink, limit, *leases, *limits]
+        head, rows = await self._call("claim", args)
+        return [_claim(row) for row in rows], _seconds(head)
+
+    async def hold(self, claim: Claim) -> Hold:
+        """Just before sending: is the lease still ours? Extends it and marks the attempt."""
+        args = [self.clock(), claim.job, claim.fence, claim.revision, LEASE_S]
+        return cast(Hold, (await self._call("hold", args)).decode())
+
+    async def found(self, claim: Claim, revision: int, receipt: Receipt) -> bool:
+        """Looking back found this revision; the claim goes on. False: the lease is lost."""
+        return await self._settle(claim, "found", revision, receipt=receipt)
+
+    async def receipt(
+        self, claim: Claim, revision: int, receipt: Receipt, attempt: Attempt
+    ) -> bool:
+        """The destination has `revision`. Written down even when the lease was lost."""
+        return await self._settle(claim, "receipt", revision, receipt=receipt, attempt=attempt)
+
+    async def retry(self, claim: Claim, retry: Retry, attempt: Attempt) -> bool:
+        """Try again later. False: the lease was lost, the schedule is another worker's."""
+        return await self._settle(claim, "retry", claim.revision, retry=retry, attempt=attempt)
+
+    async def bury(self, claim: Claim, unknown: bool, off: str, attempt: Attempt) -> bool:
+        """Never again, unless a higher revision or a replayed alert wants it. Call it after
+        the dead letter is confirmed. `off` turns the whole destination off and says why.
+        """
+        retry = Retry(due=0, unknown=unknown)
+        return await self._settle(claim, "dead", claim.revision, retry, off=off, attempt=attempt)
+
+    async def release(self, claim: Claim) -> bool:
+        """Give a claim back untouched; it is due at once."""
+        return await self._settle(claim, "release", claim.revision, Retry(due=self.clock()))
+
+    async def turn_on(self, destination: str) -> bool:
+        """Turn a destination on again; what it missed is due. False when it was not off."""
+        return bool(await self._call("turn_on", [self.clock(), destination]))
+
+    async def attempts(self, limit: int = 100) -> list[Attempt]:
+        """The last attempts, newest first (2,000 are kept)."""
+        rows = await cast(
+            Awaitable[list[bytes]], self.redis.lrange(self.keys.delivery_log, 0, limit - 1)
+        )
+        return [msgspec.json.decode(row, type=Attempt) for row in rows]
+
+    async def destinations(self) -> list[DestinationState]:
+        """How every destination stands, by id."""
+        known = await cast(Awaitable[set[bytes]], self.redis.smembers(self.keys.destinations))
+        names = sorted(name.decode() for name in known)
+        pipe = self.redis.pipeline(transaction=False)
+        for name in names:
+            pipe.hgetall(f"{self.keys.tag}ledger:dest:{name}")
+            pipe.zcard(f"{self.keys.tag}ledger:busy:{name}")
+            for rank in RANKS.values():
+                pipe.zcard(f"{self.keys.tag}ledger:due:{name}:{rank}")
+        rows = await pipe.execute()
+        return [_state(name, *rows[5 * at : 5 * at + 5]) for at, name in enumerate(names)]
+
+    async def _settle(
+        self,
+        claim: Claim,
+        what: str,
+        revision: int,
+        retry: Retry | None = None,
+        *,
+        receipt: Receipt | None = None,
+        off: str = "",
+        attempt: Attempt | None = None,
+    ) -> bool:
+        retry = retry or Retry(due=0)
+        args = [
+            self.clock(),
+            claim.job,
+            claim.fence,
+            what,
+            revision,
+            msgspec.json.encode(dict(receipt or {})),
+            retry.due,
+            int(retry.unknown),
+            retry.settled_at,
+            retry.blocked_until,
+            int(retry.counts),
+            off,
+            int(KEEP_S),
+            msgspec.json.encode(attempt) if attempt else "",
+        ]
+        return bool(await self._call("settle", args) == b"settled")
+
+    async def _call(self, name: str, args: list[Any]) -> Any:
+        return await self._scripts[name](keys=[self.keys.tag], args=args)
+
+
+def _earliest(alert: Alert) -> datetime:
+    """When the story can first have been told, by its publishers' clocks."""
+    moments = [alert.story.first_seen, *(report.reported_at for report in alert.story.reports)]
+    if alert.published_at is not None:
+        moments.append(alert.published_at)
+    return min(moments)
+
+
+def _claim(row: list[Any]) -> Claim:
+    texts = [value.decode() if isinstance(value, bytes) else value for value in row[:-2]]
+    receipt = msgspec.json.decode(texts[7], type=dict[str, str]) if texts[7] else {}
+    return Claim(
+        job=texts[0],
+        fence=int(texts[1]),
+        state=cast(State, texts[2]),
+        destination=texts[3],
+        target=texts[4],
+        subscriptions=texts[5],
+        done_revision=int(texts[6]),
+        receipt=receipt,
+        failures=int(texts[8]),
+        first_sent=_seconds(texts[9]),
+        last_sent=_seconds(texts[10]),
+        failing_since=_seconds(texts[11]),
+        revision=int(row[-2]),
+        raw=row[-1],
+    )
+
+
+def _state(name: str, about: dict[bytes, bytes], busy: int, *queued: int) -> DestinationState:
+    text = {key.decode(): value.decode() for key, value in about.items()}
+    return DestinationState(
+        id=name,
+        sink=text.get("sink", ""),
+        target=text.get("target", ""),
+        waiting=sum(queued),
+        in_flight=busy,
+        not_before=_seconds(text.get("not_before")),
+        failing_since=_seconds(text.get("failing_since")),
+        told_at=_seconds(text.get("told_at")),
+        off=text.get("off", ""),
+    )
+
+
+def _seconds(text: str | bytes | None) -> float | None:
+    return float(text) if text else None

@@ -1,0 +1,73 @@
+-- Bring destinations up to a revision of a story. May be repeated: only a higher revision
+-- changes anything. Returns the number of deliveries that were set going.
+-- ARGV: now, story, revision, raw alert, rank, earliest ('' when the publisher gave no time),
+--   remembered ('1': this process knew this ledger before), settle_s, window_s, keep_s,
+--   then per destination: dest, sink, target, subscriptions, matches ('1' or '0').
+local story, revision, raw, rank = ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5]
+local earliest, remembered = tonumber(ARGV[6]), ARGV[7] == '1'
+local settle_s, window_s, keep_s = tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10])
+
+-- The boot sentinel: without it this Redis is new or was emptied, and what was delivered
+-- before cannot be known from it.
+local sentinel = tag .. 'ledger'
+if redis.call('EXISTS', sentinel) == 0 then
+  local settle_until = remembered and now + settle_s or now
+  redis.call('HSET', sentinel, 'born', now, 'settle_until', settle_until)
+end
+local boot = redis.call('HMGET', sentinel, 'born', 'settle_until')
+local born, boot_settled = tonumber(boot[1]), tonumber(boot[2])
+-- A report from before the birth may have been told by a Redis that is gone. A quarter hour
+-- covers publishers whose clocks run ahead.
+local doubtful
+if earliest then
+  doubtful = earliest <= born + 900
+else
+  doubtful = now < born + window_s
+end
+
+local alert = key('alert', story)
+local known = tonumber(redis.call('HGET', alert, 'revision') or '0')
+if revision >= known then
+  redis.call('HSET', alert, 'revision', revision, 'raw', raw)
+end
+redis.call('EXPIRE', alert, keep_s)
+local wanted = math.max(revision, known)
+
+local started = 0
+for i = 11, #ARGV, 5 do
+  local dest, sink, target, subscriptions, matches = unpack(ARGV, i, i + 4)
+  local job = dest .. '|' .. story
+  local hash = key('job', job)
+  local was = redis.call('HMGET', hash, 'wanted', 'done', 'dead', 'lease', 'settle_until')
+  -- A destination that was told of a story hears of its growth, its correction and its
+  -- withdrawal, even when these alone would not match.
+  if was[1] or matches == '1' then
+    local dead = tonumber(was[3] or '0')
+    local higher = wanted > tonumber(was[1] or '0')
+    local replayed = dead > 0 and revision >= dead
+    if (higher or replayed) and wanted > tonumber(was[2] or '0') then
+      redis.call('HSET', hash, 'wanted', wanted, 'dest', dest, 'sink', sink, 'target', target,
+        'story', story, 'rank', rank, 'failures', 0)
+      redis.call('HDEL', hash, 'dead')
+      if matches == '1' then
+        redis.call('HSET', hash, 'subscriptions', subscriptions)
+      end
+      local settled = tonumber(was[5] or '0')
+      if not was[1] then
+        redis.call('HSET', hash, 'wanted_at', now)
+        if doubtful then
+          settled = boot_settled
+          redis.call('HSET', hash, 'pending', 1, 'settle_until', settled)
+        end
+      end
+      redis.call('HSET', key('dest', dest), 'sink', sink, 'target', target)
+      redis.call('SADD', tag .. 'ledger:dests', dest)
+      -- An attempt under way keeps its place until its lease ends; settling it requeues.
+      schedule(job, dest, rank, math.max(now, settled, tonumber(was[4] or '0')))
+      reindex(dest, sink)
+      started = started + 1
+    end
+    redis.call('EXPIRE', hash, keep_s)
+  end
+end
+return started
