@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable
+from datetime import datetime
 
 import msgspec
 from redis import Redis
@@ -36,7 +37,9 @@ _TROUBLED = {"unreachable", "refused", "malformed"}
 class _Polled(msgspec.Struct, frozen=True):
     """What is read of a source's status (streams/source_status.py)."""
 
-    state: str = ""
+    state: str
+    counted_since: datetime
+    polls_total: int = 0
 
 
 def describe_start(settings: Settings, *, embedded: tuple[bool, bool], logs: str) -> list[str]:
@@ -62,8 +65,8 @@ def describe_start(settings: Settings, *, embedded: tuple[bool, bool], logs: str
 class Briefing:
     """Tells, once each: that the worker is ready, and which feeds cannot be reached."""
 
-    def __init__(self, settings: Settings, say: Callable[[str], None]) -> None:
-        """Call when the processes have been started; connects lazily."""
+    def __init__(self, settings: Settings, since: datetime, say: Callable[[str], None]) -> None:
+        """`since`: what Redis holds of before tells of an earlier run. Connects lazily."""
         self._say = say
         self._keys = Keys(settings.redis.prefix)
         self._redis = Redis.from_url(
@@ -75,7 +78,7 @@ class Briefing:
             if source.enabled and isinstance(source, FeedSettings | PageSettings)
         }
         self._started_at = time.monotonic()
-        self._wall_started_at = time.time()
+        self._since = since
         self._next_look_at = 0.0
         self._worker_told = False
         self._feeds_told = not self._asked
@@ -102,7 +105,7 @@ class Briefing:
         raws: dict[bytes, bytes] = self._redis.hgetall(self._keys.processes)  # type: ignore[assignment]
         beats = [decode_heartbeat(raw) for raw in raws.values()]
         for beat in beats:
-            fresh = beat is not None and beat.started_at.timestamp() >= self._wall_started_at
+            fresh = beat is not None and beat.started_at >= self._since
             if beat is not None and fresh and beat.role == "worker" and not beat.stopped:
                 self._worker_told = True
                 self._say(f"the worker is up after {time.monotonic() - self._started_at:.1f} s")
@@ -110,8 +113,13 @@ class Briefing:
 
     def _look_at_feeds(self, *, late: bool) -> None:
         raws: dict[bytes, bytes] = self._redis.hgetall(self._keys.sources)  # type: ignore[assignment]
-        states = {name.decode(): _state(raw) for name, raw in raws.items()}
-        polled = {name for name in self._asked if states.get(name)}
+        seen = {name.decode(): _polled(raw) for name, raw in raws.items()}
+        states = {
+            name: status.state
+            for name, status in seen.items()
+            if status and status.polls_total and status.counted_since >= self._since
+        }
+        polled = self._asked & set(states)
         if polled != self._asked and not late:
             return
         self._feeds_told = True
@@ -127,8 +135,8 @@ class Briefing:
         )
 
 
-def _state(raw: bytes) -> str:
+def _polled(raw: bytes) -> _Polled | None:
     try:
-        return msgspec.json.decode(raw, type=_Polled).state
-    except msgspec.DecodeError:
-        return ""
+        return msgspec.json.decode(raw, type=_Polled)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None

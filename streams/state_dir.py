@@ -53,7 +53,7 @@ class StateDir:
         self.path = directory
         self._file = directory / LOCK_NAME
         self._descriptor: int | None = None
-        self._since = datetime.now(UTC)
+        self.since = datetime.now(UTC)
 
     def hold(self) -> None:
         """Take the directory, making it where it is missing.
@@ -80,7 +80,7 @@ class StateDir:
         assert self._descriptor is not None, "hold the directory first"
         holder = Holder(
             pid=os.getpid(),
-            since=self._since,
+            since=self.since,
             bootstrap_servers=bootstrap_servers,
             redis_url=redis_url,
             page_port=page_port,

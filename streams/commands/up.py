@@ -52,7 +52,7 @@ def _brief(supervisor: Supervisor, path: Path) -> None:
     ):
         _say(f"  {line}")
     _say("Alerts follow here. Ctrl-C ends it all.")
-    supervisor.watch = Briefing(settings, _say).look
+    supervisor.watch = Briefing(settings, supervisor.state.since, _say).look
 
 
 def _backlog(supervisor: Supervisor) -> int:
