@@ -97,7 +97,10 @@ class ApacheKafka(EmbeddedServer):
         return ["java", *options, "-cp", f"{self._jars}/*", main, *arguments]
 
     def _format(self, properties: Path) -> None:
-        cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        # An id that begins with "-" would be read as an option.
+        cluster_id = (
+            base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().strip("=").replace("-", "A")
+        )
         arguments = ("format", "-t", cluster_id, "-c", str(properties), "--ignore-formatted")
         done = subprocess.run(
             self._java("kafka.tools.StorageTool", *arguments),
