@@ -212,7 +212,8 @@ def _no_process(role: str, ours: list[ProcessSeen], seen: Observation) -> Findin
         starting = now - seen.watching_since < STARTING_FOR
         words = f"No {role} process has reported yet: {effect}"
         level: Level = "degraded" if starting else "down"
-        return Finding(f"no {role}", level, role, words, seen.watching_since)
+        since = seen.watching_since if starting else now
+        return Finding(f"no {role}", level, role, words, since)
     last = max(ours, key=lambda one: one.at)
     how = "stopped" if last.stopped else "was last heard"
     words = f"No {role} process is alive ({how} {say_duration(now - last.at)} ago): {effect}"

@@ -13,7 +13,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError
 from aiokafka.helpers import create_ssl_context
 
 from streams.settings import KafkaSettings
@@ -78,8 +78,7 @@ class KafkaOffsets:
                 return await self._read(kafka_topics)
         except (KafkaError, OSError, TimeoutError, ValueError) as error:
             await self.close()
-            reason = "no answer in time" if isinstance(error, TimeoutError) else _brief(error)
-            raise BrokerAwayError(reason) from error
+            raise BrokerAwayError(_brief(error)) from error
 
     async def close(self) -> None:
         """Give back the connections. May be called twice; `read` opens them again."""
@@ -166,4 +165,8 @@ class KafkaOffsets:
 
 
 def _brief(error: Exception) -> str:
-    return type(error).__name__ if not str(error) else str(error).splitlines()[0][:120]
+    if isinstance(error, TimeoutError | KafkaTimeoutError):
+        return "no answer in time"
+    if isinstance(error, KafkaConnectionError | OSError):
+        return "no connection"
+    return type(error).__name__

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 from pathlib import Path
 from typing import Annotated
@@ -40,6 +41,8 @@ def command(
         raise typer.Exit(2) from None
     logs.configure(settings.log_level, "page")
     logs.register_secrets(settings)
+    # It tells of every failed reconnection; the watch tells once that Kafka is away.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     reason = refusal(settings.page.host, settings.page.token.get_secret_value())
     if reason:
         typer.echo(reason, err=True)
@@ -63,7 +66,14 @@ async def run(settings: Settings, stop: asyncio.Event | None = None) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     redis = connect_redis(settings.redis.url.get_secret_value())
     keys = Keys(settings.redis.prefix)
-    watch = Watch(Observer(settings, redis, keys, KafkaOffsets(settings.kafka, settings.kafka.prefix + WORKER_GROUP)))
+    watch = Watch(
+        Observer(
+            settings,
+            redis,
+            keys,
+            KafkaOffsets(settings.kafka, settings.kafka.prefix + WORKER_GROUP),
+        )
+    )
     server = make_server(watch, settings.page.token.get_secret_value())
     runner = web.AppRunner(server, access_log=None, shutdown_timeout=SHUTDOWN_S)
     await runner.setup()

@@ -30,9 +30,11 @@ class Broadcast:
         seen = 0
         while True:
             changed = self._changed
-            fresh = sorted(entry for entry in self._latest.values() if entry[0] > seen)
+            # In the order of first publication: the snapshot brings the clock and time zone
+            # by which the rest is written.
+            fresh = [entry for entry in self._latest.values() if entry[0] > seen]
             if fresh:
-                seen = fresh[-1][0]
+                seen = self._number
                 yield b"".join(message for _, message in fresh)
             else:
                 await changed.wait()

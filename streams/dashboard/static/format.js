@@ -26,6 +26,7 @@ export function rate(perMinute) {
 
 export function seconds(value) {
   if (value === null || value === undefined) return "–";
+  if (value === 0) return "0 s";
   if (value < 1) return `${Math.max(1, Math.round(value * 1000))} ms`;
   if (value < 10) return `${value.toFixed(1)} s`;
   return span(value);

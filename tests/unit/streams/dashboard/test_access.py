@@ -1,0 +1,112 @@
+"""Who may see the page, tried over real HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+from aiohttp import ClientSession, CookieJar, web
+from aiohttp.test_utils import TestClient, TestServer
+
+from streams.dashboard.access import guard, is_loopback, refusal
+from streams.dashboard.server import STATIC, TOKEN, _sign_in, _sign_in_form
+
+Client = TestClient[web.Request, web.Application]
+Start = Callable[[str], Awaitable[Client]]
+
+
+@pytest.fixture
+async def start() -> AsyncIterator[Start]:
+    """Starts a guarded server with one page, one JSON and the sign-in."""
+    clients: list[Client] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        return web.Response(text="inside")
+
+    async def make(token: str) -> Client:
+        app = web.Application(middlewares=[guard(token)])
+        app[TOKEN] = token
+        for path in ("/", "/api/snapshot", "/healthz"):
+            app.router.add_get(path, answer)
+        app.router.add_get("/sign-in", _sign_in_form)
+        app.router.add_post("/sign-in", _sign_in)
+        app.router.add_static("/static", STATIC)
+        client = TestClient(TestServer(app), cookie_jar=CookieJar(unsafe=True))
+        await client.start_server()
+        clients.append(client)
+        return client
+
+    yield make
+    for client in clients:
+        await client.close()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.9.1", "::1", "[::1]", "localhost"])
+def test_loopback_needs_no_token(host: str) -> None:
+    assert is_loopback(host)
+    assert refusal(host, "") == ""
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.5", "news.example", "localhost.example"])
+def test_another_address_without_a_token_is_refused(host: str) -> None:
+    assert "page.token" in refusal(host, "")
+    assert refusal(host, "secret") == ""
+
+
+async def test_without_a_token_loopback_is_let_in_under_a_strict_policy(start: Start) -> None:
+    client = await start("")
+    answer = await client.get("/")
+    assert await answer.text() == "inside"
+    policy = answer.headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+async def test_a_name_pointed_here_from_elsewhere_is_turned_away(start: Start) -> None:
+    client = await start("")
+    answer = await client.get("/api/snapshot", headers={"Host": "evil.example"})
+    assert answer.status == 403
+    assert "Content-Security-Policy" in answer.headers
+
+
+async def test_with_a_token_nothing_but_liveness_is_open(start: Start) -> None:
+    client = await start("open-sesame")
+    assert (await client.get("/api/snapshot")).status == 401
+    wrong = {"Authorization": "Bearer open-sesam"}
+    assert (await client.get("/api/snapshot", headers=wrong)).status == 401
+    assert (await client.get("/healthz")).status == 200
+    assert (await client.get("/static/views.css")).status == 401
+
+
+async def test_a_bearer_token_opens_the_api_under_any_host_name(start: Start) -> None:
+    client = await start("open-sesame")
+    headers = {"Authorization": "Bearer open-sesame", "Host": "ops.newsroom.example"}
+    assert (await client.get("/api/snapshot", headers=headers)).status == 200
+
+
+async def test_a_browser_signs_in_and_keeps_a_cookie_that_is_not_the_token(start: Start) -> None:
+    client = await start("open-sesame")
+    sent = await client.get("/", headers={"Accept": "text/html"}, allow_redirects=False)
+    assert (sent.status, sent.headers["Location"]) == (303, "/sign-in")
+    answer = await client.post("/sign-in", data={"token": "open-sesame"}, allow_redirects=False)
+    cookie = answer.headers["Set-Cookie"]
+    assert "open-sesame" not in cookie
+    assert "HttpOnly" in cookie
+    assert "SameSite=Strict" in cookie
+    assert await (await client.get("/")).text() == "inside"
+
+
+async def test_a_wrong_token_gets_no_cookie(start: Start) -> None:
+    client = await start("open-sesame")
+    answer = await client.post("/sign-in", data={"token": "x"}, allow_redirects=False)
+    assert "Set-Cookie" not in answer.headers
+    assert answer.headers["Location"] == "/sign-in?wrong"
+
+
+async def test_an_empty_token_in_the_form_opens_nothing(start: Start) -> None:
+    client = await start("")
+    async with ClientSession() as session:
+        url = client.make_url("/sign-in")
+        answer = await session.post(url, data={"token": ""}, allow_redirects=False)
+    assert "Set-Cookie" not in answer.headers
