@@ -13,7 +13,14 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError
+from aiokafka.errors import (
+    GroupCoordinatorNotAvailableError,
+    GroupLoadInProgressError,
+    KafkaConnectionError,
+    KafkaError,
+    KafkaTimeoutError,
+    NotCoordinatorForGroupError,
+)
 from aiokafka.helpers import create_ssl_context
 
 from streams.settings import KafkaSettings
@@ -21,6 +28,7 @@ from streams.settings import KafkaSettings
 # All reads of one look together; the page looks again two seconds later.
 TIMEOUT_S = 8.0
 REQUEST_TIMEOUT_MS = 5_000
+COORDINATOR_WAIT_S = 5.0
 
 
 class BrokerAwayError(Exception):
@@ -111,14 +119,14 @@ class KafkaOffsets:
         ends = await self._consumer.end_offsets(wanted)
         if self._embedded:
             ends = await self._true_ends(self._consumer, ends)
-        committed = await self._admin.list_consumer_group_offsets(self._group, partitions=wanted)
+        committed = await self._committed(self._admin, wanted)
         return tuple(
             PartitionOffsets(
                 each.topic,
                 each.partition,
                 beginnings[each],
                 ends[each],
-                committed[each].offset if committed[each].offset >= 0 else None,
+                committed.get(each),
             )
             for each in wanted
         )
@@ -136,6 +144,27 @@ class KafkaOffsets:
             if entry["error_code"] == 0
             for partition in sorted(entry["partitions"], key=lambda one: one["partition"])
         ]
+
+    async def _committed(
+        self, admin: AIOKafkaAdminClient, wanted: list[TopicPartition]
+    ) -> dict[TopicPartition, int]:
+        """What the group has committed. A cluster that never had a group first makes the
+        place for it, and a coordinator may be moving: both answer after a moment.
+        """
+        deadline = asyncio.get_running_loop().time() + COORDINATOR_WAIT_S
+        while True:
+            try:
+                found = await admin.list_consumer_group_offsets(self._group, partitions=wanted)
+                break
+            except (
+                GroupCoordinatorNotAvailableError,
+                GroupLoadInProgressError,
+                NotCoordinatorForGroupError,
+            ):
+                if asyncio.get_running_loop().time() >= deadline:
+                    raise
+                await asyncio.sleep(0.2)
+        return {each: entry.offset for each, entry in found.items() if entry.offset >= 0}
 
     async def _true_ends(
         self, consumer: AIOKafkaConsumer, ends: dict[TopicPartition, int]
