@@ -49,10 +49,12 @@ _SEED: Final = 20_250_711
 _MAX_SIGNATURE_WORDS: Final = 2_000
 
 _WORD: Final = re.compile(r"[^\W_]+")
+#: As English news spells names (BGN/PCGN without marks, y and i as one); signs are dropped.
 _LATIN: Final = dict(
     zip(
         "абвгдежзийклмнопрстуфхцчшщъыьэюяіїєґўјљњћђџ",
-        "abvgdezziiklmnoprstufhccss.i.euaiieguilncdd",
+        "a b v g d e zh z i i k l m n o p r s t u f kh ts ch sh shch - i - e iu ia i i ie g u j l n"
+        " c d dz".split(),
         strict=True,
     )
 )
@@ -151,7 +153,7 @@ def fold(word: str) -> str:
     """
     lower = word.casefold()
     if not lower.isascii():
-        lower = "".join(_LATIN.get(char, char) for char in lower).replace(".", "")
+        lower = "".join(_LATIN.get(char, char) for char in lower).replace("-", "")
         decomposed = unicodedata.normalize("NFKD", lower)
         lower = "".join(char for char in decomposed if not unicodedata.combining(char))
     return lower.replace("y", "i")

@@ -16,6 +16,10 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 from urllib.parse import urlsplit
 
+import numpy as np
+from numpy.typing import NDArray
+
+from classifiers.model import Evidence
 from connectors.records import Article, ArticleStatus, Story
 from streams.screening import Model, Screened, screen
 from streams.stories import Decision, Stories
@@ -68,6 +72,29 @@ class Account:
             self.alerts[day]["new"] += decision.kind == "new"
             for topic in decision.alert.story.topics:
                 self.alerts[day][topic.topic] += 1
+
+
+class EveryTopic:
+    """A topic model that finds every article worth joining: its likeliest topic stands in
+    where none is chosen. For judging the joining of stories alone.
+    """
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+        self.topics = model.topics
+
+    def predict(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """As the model does."""
+        return self._model.predict(texts)
+
+    def choose(self, probabilities_row: Any, /) -> tuple[str, ...]:
+        """The model's choice, else the likeliest topic."""
+        likeliest = max(range(len(self.topics)), key=lambda at: float(probabilities_row[at]))
+        return self._model.choose(probabilities_row) or (self.topics[likeliest].id,)
+
+    def explain(self, text: str, topic_id: str) -> Evidence:
+        """As the model does."""
+        return self._model.explain(text, topic_id)
 
 
 def read_rows(path: Path, complain: Callable[[int, str], None]) -> list[Row]:
@@ -158,7 +185,7 @@ def _row(line: int, content: bytes, last: datetime) -> Row:
         raise RowError(f"status is {_shown(status)}, expected one of {', '.join(STATUSES)}")
     moment = at or last + timedelta(seconds=1)
     article = Article(
-        id=str(identity),
+        id=_sound(str(identity)),
         source_id="backtest",
         publisher=_publisher(raw),
         title=title,
@@ -178,7 +205,12 @@ def _text(raw: dict[str, Any], name: str) -> str:
         return ""
     if not isinstance(value, str):
         raise RowError(f"{name} is {_shown(value)}, expected text")
-    return value.replace("\0", "")
+    return _sound(value)
+
+
+def _sound(text: str) -> str:
+    """Text that UTF-8 can carry: half a surrogate pair, legal in JSON, becomes a "?"."""
+    return text.replace("\0", "").encode("utf-8", "replace").decode()
 
 
 def _publisher(raw: dict[str, Any]) -> str:

@@ -43,7 +43,8 @@ class PlaceFact(msgspec.Struct, frozen=True, array_like=True):
 class Facts(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     """One article as its story sees it. Times are seconds since 1970, UTC.
 
-    A copy (syndicated text) carries only who published it and when: it adds nothing else.
+    A copy (syndicated text) carries only who published it, when, and its numbers: an agency's
+    next version is the same text with a higher toll.
     """
 
     article_id: str
@@ -76,6 +77,7 @@ class Facts(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
             screened_at=self.screened_at,
             published_at=self.published_at,
             copy=True,
+            tolls=self.tolls,
         )
 
 

@@ -7,6 +7,8 @@ things are kept. Members come back as facts and are folded here into stories and
 from __future__ import annotations
 
 import hashlib
+import struct
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -39,7 +41,7 @@ APART_FACTOR: Final = 0.8
 COPY_ALIKE: Final = 0.75
 COPY_COSINE: Final = 0.5
 COPY_MIN_WORDS: Final = 12
-CUT_MIN_WORDS: Final = 60
+CUT_MIN_WORDS: Final = 30
 CUT_SHARE: Final = 0.4
 CUT_CONTAINED: Final = 0.92
 #: The script's work for one article is bounded: postings read of one term and in all.
@@ -165,7 +167,7 @@ class Stories:
 
     def _fold(self, answers: list[Any], folds: list[Any]) -> dict[tuple[bytes, int], Step]:
         """The step of every (story, seq) that was asked for."""
-        wanted = {(answer[1], answer[2]) for answer in answers if answer[0] == b"m"}
+        wanted = {(answer[1], answer[2]) for answer in answers if answer[0] in _FOLDED_FLAGS}
         steps: dict[tuple[bytes, int], Step] = {}
         for story, seq, kept, members in folds:
             folded = _decode_folded(kept) if kept else None
@@ -208,6 +210,7 @@ class Stories:
 
 
 _decode_folded = msgspec.msgpack.Decoder(Folded).decode
+_FOLDED_FLAGS: Final = (b"m", b"c")
 _PUBLISHED: Final = {"published": 1, "correction": 0, "withdrawn": 2}
 
 
@@ -242,19 +245,19 @@ def _packed(one: Screened) -> tuple[bytes, bytes, bytes, bytes, bytes]:
     return (
         facts.article_id.encode("utf-8", "surrogatepass"),
         said,
-        digest + material_digest(facts) + _veto(facts) + printed.signature,
+        digest + material_digest(facts) + _towns(facts) + printed.signature,
         encode_facts(facts),
         encode_facts(facts.as_copy()),
     )
 
 
-def _veto(facts: fact_store.Facts) -> bytes:
-    """Four bytes over what makes a text another report whatever else it shares: another number
-    of victims, another town.
+def _towns(facts: fact_store.Facts) -> bytes:
+    """The best towns, two bytes each, main one first: the same words about another town are
+    another report, not a copy.
     """
-    towns = [place.name for place in facts.places if not place.is_country]
-    said = repr((sorted(facts.tolls), towns[:1]))
-    return hashlib.sha256(said.encode("utf-8", "surrogatepass")).digest()[:4]
+    named = [f"{p.country}:{p.name}" for p in facts.places if not p.is_country][:4]
+    hashes = [zlib.crc32(name.encode()) % 65_535 + 1 for name in named]
+    return struct.pack(">4H", *hashes, *[0] * (4 - len(hashes)))
 
 
 def _decision(answer: list[Any], steps: dict[tuple[bytes, int], Step]) -> Decision:
@@ -262,15 +265,11 @@ def _decision(answer: list[Any], steps: dict[tuple[bytes, int], Step]) -> Decisi
     if flag == b"o":
         return OFF_TOPIC
     named, again, likeness = story.decode(), bool(repeated), score / 255
-    if flag == b"c":
-        reason = "same_article" if again else "near_duplicate"
-        return Decision("duplicate", reason, named, None, again, likeness)
-    if flag != b"m":
-        reason = "same_article" if again or flag == b"g" else "joined_silently"
-        return Decision("joined", reason, named, None, again, likeness)
-    step = steps[story, seq]
-    if step.alert is None:
-        reason = "same_article" if again else "joined_silently"
-        return Decision("joined", reason, named, None, again, likeness)
-    kind: Kind = "new" if step.outcome == "new" else "update"
-    return Decision(kind, "", named, step.alert, again, likeness)
+    step = steps.get((story, seq)) if flag in _FOLDED_FLAGS else None
+    if step is not None and step.alert is not None:
+        return Decision(step.outcome, "", named, step.alert, again, likeness)
+    kind: Kind = "duplicate" if flag == b"c" else "joined"
+    reason = "near_duplicate" if flag == b"c" else "joined_silently"
+    if again or flag == b"g":
+        reason = "same_article"
+    return Decision(kind, reason, named, None, again, likeness)

@@ -54,12 +54,10 @@ def fold(before: Folded | None, facts: Facts, story_id: str, languages: tuple[st
     `languages` are those the newsroom reads, best first. Pure: no clock, no chance.
     """
     growth = Growth(first=True) if before is None else grow(before, facts)
-    verdict = Verdict(None) if facts.copy else judge(growth)
+    verdict = judge(growth)
     folded = _add(before or _empty(facts, story_id), facts, verdict, languages)
-    if facts.copy:
-        return Step(folded, "duplicate")
     if verdict.kind is None:
-        return Step(folded, "joined")
+        return Step(folded, "duplicate" if facts.copy else "joined")
     outcome: Outcome = "new" if verdict.kind == "new" else "update"
     return Step(folded, outcome, _alert(folded.story, verdict, facts))
 
@@ -67,28 +65,33 @@ def fold(before: Folded | None, facts: Facts, story_id: str, languages: tuple[st
 def grow(before: Folded, facts: Facts) -> Growth:
     """What an article adds to a story that is there already."""
     story = before.story
+    highest = {toll.kind: toll.number for toll in story.tolls}
     if facts.copy:
-        return Growth()
+        return Growth(tolls=_raised(highest, facts))
     if facts.status == "withdrawn":
         gone = _withdrawn(before, facts)
         standing = [r for r in story.reports if r.article_id not in gone]
         return Growth(withdrawal=facts.publisher, all_withdrawn=not standing)
     known = {topic.topic for topic in story.topics}
-    highest = {toll.kind: toll.number for toll in story.tolls}
     reporting = {publisher_key(report.publisher) for report in story.reports}
     newcomer = publisher_key(facts.publisher) not in reporting
-    correcting = facts.status == "correction"
     return Growth(
         topics=tuple(topic for topic, _ in facts.topics if topic not in known),
         places=_new_places(before, facts),
-        tolls=tuple(
-            (kind, highest.get(kind), number)
-            for kind, number in facts.tolls
-            if number > highest.get(kind, 0) or (correcting and number != highest.get(kind))
-        ),
+        tolls=_raised(highest, facts),
         publishers=len(reporting) + 1 if newcomer else 0,
-        correction=facts.publisher if correcting else "",
+        correction=facts.publisher if facts.status == "correction" else "",
         restored=facts.publisher if story.withdrawn else "",
+    )
+
+
+def _raised(highest: dict[str, int], facts: Facts) -> tuple[tuple[str, int | None, int], ...]:
+    """The numbers that an article raises; a correction may lower them too."""
+    return tuple(
+        (kind, highest.get(kind), number)
+        for kind, number in facts.tolls
+        if number > highest.get(kind, 0)
+        or (facts.status == "correction" and number != highest.get(kind))
     )
 
 
@@ -126,7 +129,8 @@ def _add(before: Folded, facts: Facts, verdict: Verdict, languages: tuple[str, .
         story = msgspec.structs.replace(story, revision=story.revision + 1, changes=verdict.changes)
     before = msgspec.structs.replace(before, story=story, articles=articles)
     if facts.copy:
-        return before
+        story = msgspec.structs.replace(story, tolls=_tolls(story.tolls, facts))
+        return msgspec.structs.replace(before, story=story)
     if facts.status == "withdrawn" and story.reports:
         gone = _withdrawn(before, facts)
         all_gone = all(report.article_id in gone for report in story.reports)

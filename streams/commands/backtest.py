@@ -12,10 +12,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
-from numpy.typing import NDArray
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from rich.console import Console
@@ -23,8 +22,16 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from classifiers.model import ArtifactError, Evidence, TopicModel
-from streams.backtest import Account, Row, batches, decide, output_kind, read_rows
+from classifiers.model import ArtifactError, TopicModel
+from streams.backtest import (
+    Account,
+    EveryTopic,
+    Row,
+    batches,
+    decide,
+    output_kind,
+    read_rows,
+)
 from streams.embedded import EmbeddedError, EmbeddedRedis
 from streams.keys import Keys
 from streams.logs import escape
@@ -36,29 +43,6 @@ from streams.stories import Decision, Stories
 
 LARGEST, SAMPLES = 10, 10
 MAX_COMPLAINTS = 20
-
-
-class EveryTopic:
-    """A topic model that finds every article worth joining: its likeliest topic stands in
-    where none is chosen. For judging the joining of stories alone.
-    """
-
-    def __init__(self, model: TopicModel) -> None:
-        self._model = model
-        self.topics = model.topics
-
-    def predict(self, texts: Sequence[str]) -> NDArray[Any]:
-        """As the model does."""
-        return self._model.predict(texts)
-
-    def choose(self, probabilities_row: Any, /) -> tuple[str, ...]:
-        """The model's choice, else the likeliest topic."""
-        likeliest = max(range(len(self.topics)), key=lambda at: float(probabilities_row[at]))
-        return self._model.choose(probabilities_row) or (self.topics[likeliest].id,)
-
-    def explain(self, text: str, topic_id: str) -> Evidence:
-        """As the model does."""
-        return self._model.explain(text, topic_id)
 
 
 def command(
@@ -217,13 +201,15 @@ def _days(account: Account) -> Table:
 
 def _stories(title: str, chosen: Sequence[tuple[str, int]], account: Account) -> Table:
     table = Table(title=title, box=None, pad_edge=False)
-    for heading in ("story", "articles", "publishers", "revision", "topics", "headline"):
-        table.add_column(heading, overflow="fold" if heading in {"topics", "headline"} else "crop")
+    table.add_column("story", no_wrap=True)
+    for heading in ("articles", "publishers", "revision"):
+        table.add_column(heading, justify="right")
+    table.add_column("headline and topics", no_wrap=True, overflow="ellipsis")
     for story_id, size in chosen:
         story = account.stories[story_id]
         topics = ", ".join(topic.label for topic in story.topics[:3])
         numbers = (str(size), str(len(story.reports)), str(story.revision))
-        table.add_row(story_id, *numbers, topics, Text(escape(story.headline)))
+        table.add_row(story_id, *numbers, Text(escape(f"{story.headline} ({topics})")))
     return table
 
 

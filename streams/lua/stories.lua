@@ -3,7 +3,7 @@
 -- KEYS[1]  the tag that every key starts with (one hash slot)
 -- ARGV[1]  msgpack: settings by name (streams/stories.py says where each number comes from)
 -- then     per article: id; msgpack of {story, published, chosen, words, countries, terms};
---          digest, material digest, veto and signature in one; its facts; its facts as a copy
+--          digest, material digest, towns and signature in one; its facts; its facts as a copy
 -- then     per folded story to keep: story; members folded; version; bytes
 -- (No msgpack around bytes: cmsgpack knows only strings.)
 --
@@ -17,14 +17,15 @@
 --   story:<id>            hash: n members, i indexed, l last seen, c countries, and the snapshot
 --   story:<id>:m          list: one score byte and the facts of each member
 --   t:<period>:<term>     postings of a term: story, article number, weight
---   g:<number / 256>      signature, words and veto of 256 articles
+--   g:<number / 256>      signature, words and towns of 256 articles
 --   n                     counter of indexed articles
 --   stories               sorted set: stories by last seen
 
 local POSTING, POSTING_BYTES = '>I6I4B', 11
 local VERSION, VERSION_BYTES, STORY_CHARS = '>c6c4I4c1', 15, 12
 local CHUNK, SIGNATURE_BYTES = 256, 128
-local RECORD_BYTES = SIGNATURE_BYTES + 6
+local RECORD_BYTES = SIGNATURE_BYTES + 10
+local NO_TOWN = '\0\0'
 
 local tag = KEYS[1]
 local set = cmsgpack.unpack(ARGV[1])
@@ -37,8 +38,8 @@ local function read_article(at)
   return {
     id = ARGV[at], story = says[1], published = says[2], chosen = says[3], words = says[4],
     countries = says[5], terms = says[6], digest = string.sub(marks, 1, 6),
-    material = string.sub(marks, 7, 10), veto = string.sub(marks, 11, 14),
-    signature = string.sub(marks, 15), facts = ARGV[at + 3], copy = ARGV[at + 4],
+    material = string.sub(marks, 7, 10), towns = string.sub(marks, 11, 18),
+    signature = string.sub(marks, 19), facts = ARGV[at + 3], copy = ARGV[at + 4],
   }
 end
 
@@ -104,9 +105,23 @@ local function open_story(number, cache)
   return story, cache[story]
 end
 
+-- Towns are two bytes each, the main one first. One text about two towns is two reports.
+local function names_town(towns, town)
+  for at = 1, #towns, 2 do
+    if string.sub(towns, at, at + 1) == town then return true end
+  end
+  return false
+end
+
+local function elsewhere(ours, theirs)
+  local mine, other = string.sub(ours, 1, 2), string.sub(theirs, 1, 2)
+  if mine == NO_TOWN or other == NO_TOWN then return false end
+  return not names_town(theirs, mine) and not names_town(ours, other)
+end
+
 local function is_copy(article, other)
   local words = struct.unpack('>I2', other, SIGNATURE_BYTES + 1)
-  if string.sub(other, SIGNATURE_BYTES + 3) ~= article.veto then return false end
+  if elsewhere(article.towns, string.sub(other, SIGNATURE_BYTES + 3)) then return false end
   local same = 0
   for from = 1, SIGNATURE_BYTES, 32 do
     local mine = { string.byte(article.signature, from, from + 31) }
@@ -201,7 +216,7 @@ local function index(article, story)
   if #article.signature == SIGNATURE_BYTES then
     local chunk = tag .. 'g:' .. math.floor(number / CHUNK)
     local words = struct.pack('>I2', math.min(article.words, 65535))
-    redis.call('SETRANGE', chunk, (number % CHUNK) * RECORD_BYTES, article.signature .. words .. article.veto)
+    redis.call('SETRANGE', chunk, (number % CHUNK) * RECORD_BYTES, article.signature .. words .. article.towns)
     redis.call('EXPIRE', chunk, set.keep_index)
   end
 end
@@ -263,10 +278,10 @@ local function first_time(article)
   if not story and article.published == 2 then return { 'o', '', 0, 0, 0 } end
   if not story then
     story, score = article.story, 0
+    -- A story of this id can only have begun with this very article, forgotten since.
     if redis.call('EXISTS', story_key(story)) == 1 then
-      local seq = tonumber(redis.call('HGET', story_key(story), 'n'))
-      remember(article, story, nil, seq, 'q')
-      return { 'q', story, seq, 1, 0 }
+      remember(article, story, nil, 1, 'm')
+      return { 'm', story, 1, 1, 0 }
     end
   end
   local seq = append(story, article, article.facts, score / 65025)
@@ -290,7 +305,7 @@ for position = 1, set.articles do
   local record = redis.call('GET', tag .. 'a:' .. article.id)
   local answer = record and again(article, record) or first_time(article)
   answers[position] = answer
-  if answer[1] == 'm' then
+  if answer[1] == 'm' or answer[1] == 'c' then
     local story, seq = answer[2], answer[3]
     local range = wanted[story]
     if not range then
