@@ -50,8 +50,7 @@ class WorkerLine:
             embedded=lane.embedded,
             redis_url=redis_url,
             redis_prefix=redis_prefix,
-            # The shortest that each broker allows: every restart after a kill waits for it.
-            session_timeout_s=3 if lane.embedded else 6,
+            session_timeout_s=_shortest_session_s(lane),
         )
         self.log = log
         self._redis = redis.Redis.from_url(redis_url)
@@ -73,12 +72,20 @@ class WorkerLine:
         self._workers.append(worker)
         return worker
 
+    def adopt(self, worker: subprocess.Popen[bytes]) -> None:
+        """End this worker too when the line is closed."""
+        self._workers.append(worker)
+
     def publish(self, articles: Sequence[Article]) -> None:
         """Publish, by key on Apache Kafka and into one partition on the embedded broker."""
         self.publish_raw([(each.id.encode(), encode(each)) for each in articles])
 
     def publish_raw(
-        self, messages: Sequence[tuple[bytes, bytes | None]], *, ours: bool = True
+        self,
+        messages: Sequence[tuple[bytes, bytes | None]],
+        *,
+        ours: bool = True,
+        kafka_topic: str = ARTICLES,
     ) -> None:
         """Publish any bytes; `ours` says whether they carry the schema header."""
         if self._producer is None:
@@ -87,7 +94,7 @@ class WorkerLine:
             )
         sent = [
             self._producer.send(
-                self.lane.prefix + ARTICLES,
+                self.lane.prefix + kafka_topic,
                 key=key,
                 value=value,
                 headers=[SCHEMA_HEADER] if ours else [],
@@ -147,10 +154,14 @@ class WorkerLine:
         assert {alert.id for alert in self.alerts()} == ids
 
     def committed(self) -> int:
-        """How many articles the group has committed, over all partitions."""
+        """How many articles the tiny workers' group has committed, over all partitions."""
+        return self.committed_by("worker")
+
+    def committed_by(self, group: str) -> int:
+        """The same for a group."""
         consumer = KafkaConsumer(
             bootstrap_servers=self.lane.bootstrap_servers,
-            group_id=self.lane.prefix + "worker",
+            group_id=self.lane.prefix + group,
             enable_auto_commit=False,
         )
         try:
@@ -179,6 +190,11 @@ class WorkerLine:
         if self._producer is not None:
             self._producer.close(timeout=2)
         self._redis.close()
+
+
+def _shortest_session_s(lane: Lane) -> float:
+    """Every start after a kill waits for it; a cluster of somebody else's may forbid 3 s."""
+    return 6 if lane.server is None else 3
 
 
 @contextmanager

@@ -139,6 +139,8 @@ class ApacheKafka(EmbeddedServer):
             # A killed broker may register again only when its old session has ended (9 s).
             "broker.session.timeout.ms=2000",
             "broker.heartbeat.interval.ms=500",
+            # A killed worker's partitions wait for its session; the default forbids under 6 s.
+            "group.min.session.timeout.ms=1000",
             *(f"{name}=1" for name in one_replica),
         ]
         return "\n".join(lines) + "\n"
