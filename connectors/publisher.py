@@ -36,7 +36,7 @@ DELIVERY_TIMEOUT_MS = 20_000
 CONNECT_TIMEOUT_MS = 5_000
 # The producer completes every record by its own timeout; this is for the day it does not.
 _CONFIRM_TIMEOUT_S = DELIVERY_TIMEOUT_MS / 1000 + 10
-_CLOSE_TIMEOUT_S = 1.0
+_CLOSE_TIMEOUT_S = 0.5
 # What is the record's own fault. Everything else (no leader, no Kafka topic, no rights, a
 # wiped broker) is the cluster's, passes or is put right, and must not cost an article.
 _RECORD_FAULTS = (MessageSizeTooLargeError, RecordListTooLargeError, InvalidRecordError)
@@ -159,12 +159,12 @@ class Publisher:
             raise PublishError(f"Kafka refused {len(refusals)} messages", refusals)
 
     async def close(self) -> None:
-        """Give the producer a second to finish, then end it. May be called twice."""
+        """Give the producer half a second to finish, then end it. May be called twice."""
         if self._closed:
             return
         self._closed = True
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_CLOSE_TIMEOUT_S + 0.5):
+            async with asyncio.timeout(_CLOSE_TIMEOUT_S + 0.2):
                 await self._thread.call(lambda: self._end_producer(_CLOSE_TIMEOUT_S))
         self._thread.end()
 
