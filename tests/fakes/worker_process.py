@@ -25,7 +25,7 @@ from streams.kafka_topics import ALERTS, ARTICLES, DEAD_LETTERS
 from streams.redis_client import connect_redis
 from streams.settings import KafkaSettings
 from streams.steps import DeliverStep, ScreenStep, Sender
-from streams.watchdog import Progress
+from streams.watchdog import Progress, Watchdog
 from streams.worker import Worker
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -57,6 +57,7 @@ class Orders(msgspec.Struct, kw_only=True):
     kill_at: str = ""
     hold_s: float = 0
     most_in_a_row: int = 100
+    watchdog_s: float = 0
 
     def kafka(self) -> KafkaSettings:
         return KafkaSettings(
@@ -95,6 +96,8 @@ class TinyRooms:
         for article in screened:
             if "poison-story" in article.title.split():
                 raise KeyError(article.id)
+            if "hang" in article.title.split():
+                await asyncio.Event().wait()
         words = [word for each in screened for word in (each.id, each.title.split()[0])]
         keys = [self._prefix + "places", self._prefix + "counts"]
         places = await self._script(keys=keys, args=words)
@@ -190,6 +193,9 @@ async def work(orders: Orders) -> None:
         ),
     )
     worker.add_step(prefix + ALERTS, DeliverStep(rooms.accept, switch.reached))
+    if orders.watchdog_s:
+        watched = [prefix + ARTICLES, prefix + ALERTS]
+        Watchdog(kafka, prefix + "worker", watched, progress, after_s=orders.watchdog_s).start()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     await worker.run(stop)
     await redis.aclose()

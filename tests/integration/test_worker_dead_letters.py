@@ -12,7 +12,14 @@ from typer.testing import CliRunner, Result
 
 from connectors.records import encode
 from streams.commands.dead_letters import app
-from streams.dead_letters import DeadLetter, Origin, encode_dead_letter, make_dead_letter
+from streams.dead_letters import (
+    DeadLetter,
+    Origin,
+    Reason,
+    Stage,
+    encode_dead_letter,
+    make_dead_letter,
+)
 from streams.kafka_topics import ALERTS, ARTICLES, DEAD_LETTERS
 from tests.fakes.worker_line import PARTITIONS, WorkerLine, make_article, open_line
 from tests.lanes import Lane, read_kafka_topic
@@ -106,10 +113,10 @@ def test_what_cannot_be_done_is_said_on_one_line(
 
 
 def _letter(
-    line: WorkerLine, stage: str, reason: str, offset: int, raw: bytes, detail: str
+    line: WorkerLine, stage: Stage, reason: Reason, offset: int, raw: bytes, detail: str
 ) -> DeadLetter:
     origin = Origin(kafka_topic=line.lane.prefix + ARTICLES, partition=0, offset=offset)
-    return make_dead_letter(stage, reason, origin, NOW, detail=detail, key=b"key", raw=raw)  # type: ignore[arg-type]
+    return make_dead_letter(stage, reason, origin, NOW, detail=detail, key=b"key", raw=raw)
 
 
 def _run(*words: str, code: int = 0) -> Result:
