@@ -41,7 +41,7 @@ class LineUp:
 
     folder: Path
     config: str
-    processes: list[psutil.Process] = field(default_factory=list)
+    environment_of_test: dict[str, str] = field(default_factory=dict)
 
     def start(self) -> None:
         """Start it as a shell would: in a process group of its own."""
@@ -68,7 +68,7 @@ class LineUp:
         kept = {
             name: value for name, value in os.environ.items() if not name.startswith("WIREBELL_")
         }
-        return {**kept, "PYTHONPATH": str(ROOT)}
+        return {**kept, "PYTHONPATH": str(ROOT), **self.environment_of_test}
 
     @property
     def out(self) -> Path:

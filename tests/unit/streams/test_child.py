@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -96,3 +98,10 @@ def test_kill_ends_a_child_that_does_not_listen(tmp_path: Path) -> None:
 def test_resident_memory_of_this_process_is_told() -> None:
     assert resident_mb(os.getpid()) > 5
     assert resident_mb(None) == 0
+
+
+def test_the_supervisor_stays_small() -> None:
+    heavy = "sklearn pandas numpy scipy faust aiokafka aiohttp feedparser trafilatura".split()
+    code = f"import sys, streams.commands.up; print([m for m in {heavy} if m in sys.modules])"
+    told = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert told.stdout.strip() == "[]"
