@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import fcntl
 import os
 import re
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import uuid
 from pathlib import Path
@@ -188,10 +190,12 @@ def _fetch_jars() -> None:
 
 
 def main() -> None:
-    """Run one node until Ctrl-C."""
+    """Run one node until Ctrl-C or SIGTERM."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with tempfile.TemporaryDirectory() as folder, ApacheKafka(Path(folder) / "kafka") as node:
         print(node.bootstrap_servers, flush=True)
-        signal.sigwait({signal.SIGINT, signal.SIGTERM})
+        with contextlib.suppress(KeyboardInterrupt):
+            signal.pause()
 
 
 if __name__ == "__main__":
