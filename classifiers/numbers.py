@@ -24,11 +24,11 @@ _TOKEN = re.compile(
 _STEMS = {
     "killed": (
         "killed kills killing dead deaths dies died fatalit slain perish toll "
-        "погиб убит жертв скончал умер загин вбит помер "
+        "погиб убит жертв скончал умер загин загибл вбит помер "
         "morti uccis vittim "
         "tote toten tot getötet todesopfer gestorben "
         "morts mort tués tuées tué tuée décès décédé "
-        "muert fallecid asesinad"
+        "muert fallecid asesinad mató mataron"
     ),
     "injured": (
         "injur wounded wounds hurt ранен пострадал травм поранен постражда "

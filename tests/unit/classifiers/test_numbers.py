@@ -24,6 +24,8 @@ CASES = [
     ("Au moins 9 morts et 25 blessés", {"killed": 9, "injured": 25}),
     ("Al menos 7 muertos y 18 heridos", {"killed": 7, "injured": 18}),
     ("Los terroristas secuestraron a 20 alumnos", {"kidnapped": 20}),
+    ("El coche bomba mató a tres personas", {"killed": 3}),
+    ("Кількість загиблих зросла до чотирьох", {"killed": 4}),
     ("Police arrested 14 people in 2023", {"detained": 14}),
     ("Two people were killed in 2022 in a mortar attack", {"killed": 2}),
     ("A 25-year-old man was arrested", {}),
