@@ -16,6 +16,7 @@ from classifiers.artifact import ArtifactError
 from classifiers.model import TopicModel
 from streams import logs
 from streams.assembly import load_model, run_worker
+from streams.library_logs import calm_library_logs
 from streams.settings import Settings, SettingsError, load_settings
 from streams.worker import WorkerFailedError
 
@@ -34,6 +35,7 @@ def command(
         raise typer.Exit(2) from None
     logs.configure(settings.log_level, "worker")
     logs.register_secrets(settings)
+    calm_library_logs()
     try:
         model = load_model(settings)
     except (ArtifactError, OSError) as error:

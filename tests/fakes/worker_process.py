@@ -22,6 +22,7 @@ from connectors.records import Alert, Article, Story
 from streams import logs
 from streams.app import make_app
 from streams.kafka_topics import ALERTS, ARTICLES, DEAD_LETTERS
+from streams.library_logs import calm_library_logs
 from streams.redis_client import connect_redis
 from streams.settings import KafkaSettings
 from streams.steps import DeliverStep, ScreenStep, Sender
@@ -204,6 +205,7 @@ async def work(orders: Orders) -> None:
 def main() -> int:
     orders = msgspec.json.decode(sys.argv[1], type=Orders)
     logs.configure("INFO", "worker")
+    calm_library_logs()
     try:
         asyncio.run(work(orders))
     except Exception as error:
