@@ -45,8 +45,10 @@ def _condition(status: SourceStatus, now: datetime) -> SourceCondition:
     if status.state in FAILURES:
         dead = status.error_streak >= DEAD_AFTER or status.last_success_at is None
         return "dead" if dead else "faltering"
-    if status.state in {"done", "empty"}:
-        return "done" if status.state == "done" else "empty"
+    if status.state == "done":
+        return "done"
+    if status.state == "empty" and status.type == "feed":
+        return "empty"  # a folder without new files is no fault of anybody's
     if status.articles_total >= UNDATED_AFTER and status.undated_total == status.articles_total:
         return "undated"
     if status.last_new_at is not None and now - status.last_new_at > QUIET_AFTER:

@@ -38,6 +38,7 @@ def status(**fields: Any) -> SourceStatus:
         ({"polls_total": 0}, "waiting"),
         ({"state": "done"}, "done"),
         ({"state": "empty"}, "empty"),
+        ({"state": "empty", "type": "files"}, "ok"),
         ({"undated_total": 20}, "undated"),
         ({"undated_total": 19}, "ok"),
         ({"last_new_at": NOW - timedelta(hours=25)}, "quiet"),

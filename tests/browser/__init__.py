@@ -1,0 +1,1 @@
+"""Tests of the ops page in a real browser."""

@@ -1,0 +1,199 @@
+"""The ops page in a real browser, filled by a real line."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from pathlib import Path
+from urllib.request import urlopen
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import OpenPage, Witness
+from tests.browser.line import HOSTILE_PUBLISHER, HOSTILE_TITLE, BrowserLine
+
+pytestmark = pytest.mark.browser
+
+IMAGES = Path(__file__).parents[2] / "docs" / "images"
+WRITE_SCREENSHOTS = os.environ.get("WIREBELL_WRITE_SCREENSHOTS") == "1"
+SOME = re.compile(r"^[1-9]")
+
+
+def open_all_stories(page: Page) -> None:
+    while page.locator("#more-stories").is_visible():
+        page.locator("#more-stories").click()
+
+
+def test_every_view_is_filled_by_a_real_run(open_page: OpenPage) -> None:
+    page = open_page()
+    expect(page.locator("#verdict-state")).to_have_text(re.compile("Healthy|Degraded"))
+    expect(page.locator("#verdict-since")).to_contain_text("Since")
+    for stage in ("received", "screened", "dropped", "alerts", "delivered"):
+        expect(page.locator(f"#stage-{stage} .total")).to_have_text(SOME)
+    expect(page.locator("#dropped li").first).to_contain_text("off topic")
+    expect(page.locator("#latencies tr")).to_have_count(3)
+    expect(page.locator("#latencies tr").nth(1)).to_contain_text(re.compile(r"\d (ms|s)"))
+    expect(page.locator("#lag-rows tr")).to_have_count(4)
+    expect(page.locator("#map circle").first).to_be_attached()
+    expect(page.locator("#charts canvas")).to_have_count(3)
+    expect(page.locator("#source-rows tr")).to_have_count(2)
+    expect(page.locator("#destination-rows tr")).to_have_count(2)
+    expect(page.locator("#attempt-rows tr").first).to_be_visible()
+    expect(page.locator("#letter-rows")).to_contain_text("undecodable")
+    for role in ("page", "sources", "worker"):
+        expect(page.locator("#process-rows")).to_contain_text(role)
+
+
+def test_a_story_tells_priority_topics_evidence_publishers_and_places(open_page: OpenPage) -> None:
+    page = open_page()
+    open_all_stories(page)
+    story = page.locator(".story", has=page.locator(".facts .places", has_text="Izma")).first
+    expect(story.locator(".priority")).to_have_text(re.compile("flash|urgent|routine"))
+    expect(story.locator(".topic").first).to_contain_text(re.compile(r"Drone strike \d+ %"))
+    expect(story.locator(".evidence")).not_to_be_empty()
+    expect(story.locator(".publishers")).not_to_be_empty()
+    story.locator("summary").click()
+    expect(story.locator(".reports li").first).to_be_visible()
+    expect(story.locator(".reports a").first).to_have_attribute("href", re.compile("^https://"))
+
+
+def test_a_dead_feed_and_a_refusing_webhook_are_named(open_page: OpenPage) -> None:
+    page = open_page()
+    feed = page.locator("#source-rows tr", has_text="northmoor")
+    expect(feed).to_contain_text("dead")
+    expect(feed).to_contain_text("refused")
+    hook = page.locator("#destination-rows tr", has_text="planning")
+    expect(hook).to_contain_text("failing for")
+    expect(page.locator("#findings")).to_contain_text("northmoor")
+
+
+def test_text_from_outside_stays_text(open_page: OpenPage, witness: Witness) -> None:
+    page = open_page()
+    open_all_stories(page)
+    story = page.locator(".story", has_text=HOSTILE_TITLE).first
+    expect(story.locator("h3")).to_have_text(HOSTILE_TITLE)
+    expect(story.locator(".publishers")).to_contain_text(HOSTILE_PUBLISHER)
+    story.locator("summary").click()
+    expect(story.locator(".reports li").first).to_contain_text(HOSTILE_TITLE)
+    assert story.locator("img, script").count() == 0
+    assert page.locator('a[href^="javascript"]').count() == 0
+    assert "Wirebell" in page.title()
+    assert witness.complaints == []
+
+
+def test_nothing_is_asked_of_another_host_and_nothing_complains(
+    open_page: OpenPage, line: BrowserLine, witness: Witness
+) -> None:
+    page = open_page()
+    expect(page.locator("#charts canvas")).to_have_count(3)
+    page.locator("#theme").click()
+    page.locator(".story summary").first.click()
+    assert witness.hosts == {f"127.0.0.1:{line.port}"}
+    assert witness.complaints == []
+
+
+def test_the_policy_forbids_whatever_is_not_ours(line: BrowserLine) -> None:
+    with urlopen(line.url) as answer:
+        policy = answer.headers["Content-Security-Policy"]
+    assert policy.startswith("default-src 'none'")
+    assert "unsafe" not in policy
+    assert "*" not in policy
+
+
+def test_the_page_is_used_by_keyboard_alone(open_page: OpenPage) -> None:
+    page = open_page()
+    page.keyboard.press("Tab")
+    expect(page.locator(".skip")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("#verdict")).to_be_focused()
+    summary = page.locator(".story summary").first
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        if summary.evaluate("node => node === document.activeElement"):
+            break
+    expect(summary).to_be_focused()
+    outline = summary.evaluate("node => getComputedStyle(node).outlineStyle")
+    assert outline != "none"
+    page.keyboard.press("Enter")
+    expect(page.locator(".story details").first).to_have_attribute("open", "")
+
+
+def test_a_theme_that_was_chosen_is_kept(open_page: OpenPage) -> None:
+    page = open_page("light")
+    paper = "() => getComputedStyle(document.body).backgroundColor"
+    light = page.evaluate(paper)
+    page.get_by_role("button", name="Dark theme").click()
+    dark = page.evaluate(paper)
+    page.reload()
+    expect(page.get_by_role("button", name="Light theme")).to_be_visible()
+    assert light != dark == page.evaluate(paper)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1360, 390])
+def test_axe_finds_nothing(open_page: OpenPage, scheme: str, width: int) -> None:
+    page = open_page(scheme, width)
+    expect(page.locator("#charts canvas")).to_have_count(3)
+    page.locator(".story summary").first.click()
+    results = Axe().run(page)
+    assert results.violations_count == 0, results.generate_report()
+
+
+@pytest.mark.parametrize("width", [320, 390, 768, 1360])
+def test_nothing_hangs_over_the_edge(open_page: OpenPage, width: int) -> None:
+    page = open_page(width=width)
+    open_all_stories(page)
+    page.locator(".story summary").first.click()
+    expect(page.locator("#charts canvas")).to_have_count(3)
+    over = page.evaluate(
+        "width => [...document.querySelectorAll('main *, header *')]"
+        ".filter(node => !node.closest('.scroll') && node.getBoundingClientRect().right > width)"
+        ".map(node => node.outerHTML.slice(0, 80))",
+        width,
+    )
+    assert page.evaluate("document.documentElement.scrollWidth") <= width, over
+
+
+def test_charts_move(open_page: OpenPage) -> None:
+    page = open_page()
+    painted = page.locator("#chart-rates canvas")
+    expect(painted).to_be_visible()
+    picture = "node => node.toDataURL()"
+    before = painted.evaluate(picture)
+    page.wait_for_function("() => true")
+    for _ in range(150):  # a point comes every five seconds
+        if painted.evaluate(picture) != before:
+            return
+        page.wait_for_timeout(100)
+    pytest.fail("no new point within 15 s")
+
+
+def test_everything_shown_is_there_as_json(line: BrowserLine) -> None:
+    snapshot = json.loads(line.fetch("api/snapshot"))
+    assert snapshot["verdict"]["state"] in {"healthy", "degraded"}
+    assert {"way", "lag", "processes", "sources", "destinations", "attempts"} <= snapshot.keys()
+    assert json.loads(line.fetch("api/stories"))[0]["reports"]
+    assert json.loads(line.fetch("api/history"))[-1]["at"] > 0
+    exposed = line.fetch("metrics")
+    assert 'wirebell_health{state="down"} 0.0' in exposed
+    assert re.search(r"^wirebell_articles_screened_total [1-9]", exposed, re.MULTILINE)
+    assert line.fetch("healthz") == "ok\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "scheme", "width"),
+    [("light", "light", 1360), ("dark", "dark", 1360), ("phone", "light", 390)],
+)
+def test_screenshots_are_taken(
+    open_page: OpenPage, tmp_path: Path, name: str, scheme: str, width: int
+) -> None:
+    page = open_page(scheme, width, 1500 if width > 600 else 844)
+    expect(page.locator("#charts canvas")).to_have_count(3)
+    page.evaluate("document.fonts.ready")
+    folder = IMAGES if WRITE_SCREENSHOTS else tmp_path
+    folder.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=folder / f"ops-page-{name}.png")
+    assert (folder / f"ops-page-{name}.png").stat().st_size > 20_000
