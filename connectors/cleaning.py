@@ -12,8 +12,8 @@ import re
 import unicodedata
 from html.parser import HTMLParser
 
-# Markup beyond this is not a summary; html_to_text is linear, the bound is for safety.
-MAX_MARKUP_CHARS = 1_000_000
+# Three times the longest text kept; more is a page, not a summary. 1 MB of "<" takes 1 s.
+MAX_MARKUP_CHARS = 300_000
 # A caption is short; longer paragraphs are compared only as equal.
 _MAX_CAPTION_WORDS = 60
 # Two wordings of one caption (machine translated twice) share 0.89 of their words in the
@@ -149,7 +149,8 @@ def _without_repeats(paragraphs: list[str], title: str) -> list[str]:
     words = [_words(paragraph) for paragraph in paragraphs]
     gone = _repeated_titles(words, _words(title)) | _later_copies(words)
     captions = _captions(words, gone)
-    left = sum(len(w) for i, w in enumerate(words) if i not in gone | captions)
+    dropped = gone | captions
+    left = sum(len(line) for i, line in enumerate(words) if i not in dropped)
     # Only beside a real text is a doubled line a caption; alone it is the news itself.
     if left >= 3 * sum(len(words[i]) for i in captions):
         gone |= captions

@@ -18,6 +18,7 @@ _BOMS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+_UTF_16_STARTS = ((b"<\0", "utf-16-le"), (b"\0<", "utf-16-be"))
 _META_CHARSET = re.compile(
     rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?\s*([A-Za-z0-9_:.-]{2,30})", re.I
 )
@@ -30,6 +31,8 @@ _ALIASES = {
     "gb2312": "gb18030",
     "gbk": "gb18030",
 }
+# French has 5 % of letters above 127, Cyrillic in a page full of tags 20 % or more.
+_MANY_HIGH_BYTES = 0.12
 # Enough text to tell encodings apart; detection of whole pages costs seconds.
 _SAMPLE_BYTES = 20_000
 
@@ -38,24 +41,27 @@ class DecompressError(ValueError):
     """Compressed bytes that are broken or grow past the limit."""
 
 
-def decode(raw: bytes, declared: str = "") -> str:
-    """Decode bytes: byte order mark, then UTF-8, then the declared or <meta> charset, then a
-    guess. A declared charset that is not UTF-8 comes before the guess only when it fits.
+def decode(raw: bytes, *declared: str) -> str:
+    """Decode bytes: byte order mark, then UTF-8, then the declared charsets in their order
+    and <meta>, each only when it fits, then a guess.
     """
     for mark, name in _BOMS:
         if raw.startswith(mark):
             return raw.decode(name, "replace")
-    try:
-        return raw.decode("utf-8")
-    except UnicodeDecodeError:
-        pass
+    for start, name in _UTF_16_STARTS:
+        if raw.startswith(start):
+            return raw.decode(name, "replace")
+    text = raw.decode("utf-8", "replace")
+    wrong = text.count("\ufffd")
+    # A broken character or two among many good ones: UTF-8 that somebody cut.
+    if not wrong or 10 * wrong <= len(raw) - len(text):
+        return text
     meta = _META_CHARSET.search(raw[:4_096])
-    for name in (declared, meta[1].decode("ascii") if meta else ""):
-        text = _try_decode(raw, name)
-        if text is not None:
-            return text
-    best = from_bytes(raw[:_SAMPLE_BYTES]).best()
-    return raw.decode(best.encoding if best else "utf-8", "replace")
+    for name in (*declared, meta[1].decode("ascii") if meta else ""):
+        fitting = _try_decode(raw, name)
+        if fitting is not None:
+            return fitting
+    return raw.decode(_guess(raw[:_SAMPLE_BYTES]), "replace")
 
 
 def gunzip(raw: bytes, max_bytes: int) -> bytes:
@@ -80,6 +86,18 @@ def gunzip(raw: bytes, max_bytes: int) -> bytes:
         parts.append(part)
         raw = member.unused_data.lstrip(b"\0")
     return b"".join(parts)
+
+
+def _guess(sample: bytes) -> str:
+    """An encoding for bytes that nobody declared. Western text has few bytes above 127, and
+    the detector takes its accents for Baltic ones; Cyrillic text has mostly such bytes.
+    """
+    high = sum(byte > 127 for byte in sample)
+    letters = sum(bytes([byte]).isalpha() for byte in sample)
+    if high < (high + letters) * _MANY_HIGH_BYTES:
+        return "cp1252"
+    best = from_bytes(sample).best()
+    return best.encoding if best else "utf-8"
 
 
 def _try_decode(raw: bytes, name: str) -> str | None:

@@ -1,7 +1,6 @@
 """A feed's bytes into what it says: the document, its items, and one clean error.
 
-Owns the choice of the reader: JSON Feed, a strict XML reader for well-formed documents
-without a DTD, feedparser for the rest. Does no network I/O and keeps nothing.
+Shared by the readers of XML and JSON; `feed_reading` chooses between them.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from urllib.parse import urljoin
 
 from connectors.sources.items import Item
 
-# Well-formed items of the test feeds are read at 20 MB a second, broken ones at 0.5.
+# The largest of 474 test feeds has 350; beyond this it is an archive.
 MAX_ITEMS = 2_000
 
 

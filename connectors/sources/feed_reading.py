@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from connectors.decoding import DecompressError, gunzip
 from connectors.sources.feed_document import FeedDocument, FeedError
 from connectors.sources.feed_json import read_json_feed
 from connectors.sources.feed_lenient import read_lenient
@@ -9,6 +10,8 @@ from connectors.sources.feed_xml import NotStrictError, read_strict
 
 __all__ = ["read_feed"]
 
+# As much as the web client takes of an unpacked answer.
+MAX_UNPACKED_BYTES = 10_000_000
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -20,6 +23,11 @@ def read_feed(raw: bytes, base_url: str = "", charset: str = "") -> FeedDocument
     Raises:
         FeedError: no feed; one line says why.
     """
+    if raw.startswith(b"\x1f\x8b"):
+        try:
+            raw = gunzip(raw, MAX_UNPACKED_BYTES)
+        except DecompressError as error:
+            raise FeedError(str(error)) from error
     start = raw[:64].removeprefix(_BOM).lstrip()
     if not raw.strip():
         raise FeedError("it is empty")
@@ -28,7 +36,4 @@ def read_feed(raw: bytes, base_url: str = "", charset: str = "") -> FeedDocument
     try:
         return read_strict(raw, base_url)
     except NotStrictError:
-        return read_lenient(raw, base_url, charset)
-    except FeedError:
-        # Well-formed HTML, or a feed inside another element that feedparser knows.
         return read_lenient(raw, base_url, charset)

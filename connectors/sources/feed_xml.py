@@ -15,6 +15,7 @@ from connectors.dates import parse_date
 from connectors.sources.feed_document import MAX_ITEMS, FeedDocument, FeedError, absolute
 from connectors.sources.items import Item, language_code
 
+_ROOTS = ("rss", "RDF", "feed")
 _ATOM = frozenset({"http://www.w3.org/2005/Atom", "http://purl.org/atom/ns#"})
 _XML = "{http://www.w3.org/XML/1998/namespace}"
 # Modules that say something of the report itself, by the prefix used below.
@@ -53,21 +54,36 @@ def read_strict(raw: bytes, base_url: str) -> FeedDocument:
         raise NotStrictError("not well-formed XML") from error
     if root.getroottree().docinfo.internalDTD is not None:
         raise NotStrictError("it has a DTD")
-    kind = etree.QName(root).localname
-    if kind not in ("rss", "RDF", "feed"):
+    return read_tree(root, base_url)
+
+
+def read_tree(root: etree._Element, base_url: str, *, anywhere: bool = False) -> FeedDocument:
+    """Read a parsed feed. `anywhere`: its items may stand at any depth, as they do where
+    closing tags are missing.
+
+    Raises:
+        FeedError: the tree is no feed.
+    """
+    kind = _local(root)
+    if not anywhere and kind not in _ROOTS:
         raise FeedError(f"the document is <{kind[:40]}>, no feed")
     channel = root if kind == "feed" else _child(root, "channel")
     channel = root if channel is None else channel
     head = _fields(channel)
     base = _base(root, base_url)
     language = _first_text(head, ("language", "dc:language")) or root.get(f"{_XML}lang", "")
-    items = [
-        _item(element, base, language_code(language))
-        for element in [*root, *(channel if channel is not root else ())]
+    nearby = [*root, *(channel if channel is not root else ())]
+    elements = [
+        element
+        for element in (root.iter(etree.Element) if anywhere else nearby)
         if isinstance(element.tag, str) and _name(element) in ("item", "entry")
     ]
-    title = _first_text(head, ("title", "dc:title"))
-    return FeedDocument(title, language_code(language), tuple(items[:MAX_ITEMS]))
+    if anywhere and not elements and kind not in _ROOTS:
+        raise FeedError(f"the document is <{kind[:40]}>, no feed")
+    code = language_code(language)
+    title = _markup(head, ("title", "dc:title"))
+    items = tuple(_item(element, base, code) for element in elements[:MAX_ITEMS])
+    return FeedDocument(title, code, items)
 
 
 def _item(element: etree._Element, base: str, language: str) -> Item:
@@ -107,15 +123,25 @@ def _fields(element: etree._Element) -> dict[str, etree._Element]:
     return fields
 
 
+def _split(element: etree._Element) -> tuple[str, str]:
+    """Namespace and name. (`etree.QName` refuses what recovery leaves: "dc:date".)"""
+    space, _, name = str(element.tag).rpartition("}")
+    return space.removeprefix("{"), name
+
+
+def _local(element: etree._Element) -> str:
+    # Where a namespace is not declared, recovery leaves "rdf:RDF" as the name.
+    return _split(element)[1].rpartition(":")[2]
+
+
 def _name(element: etree._Element) -> str:
-    qname = etree.QName(element)
-    space = qname.namespace or ""
+    space, name = _split(element)
     if not space or space in _ATOM:
-        return str(qname.localname)
+        return name
     prefix = _MODULES.get(space)
     if prefix is not None:
-        return f"{prefix}{qname.localname}"
-    return str(qname.localname) if _is_rss(space) else ""
+        return f"{prefix}{name}"
+    return name if _is_rss(space) else ""
 
 
 def _is_rss(space: str) -> bool:
@@ -159,7 +185,7 @@ def _markup(fields: dict[str, etree._Element], names: tuple[str, ...]) -> str:
         text = _text(element)
         if text:
             # Atom's plain text is no markup: its "<" is a sign, not a tag.
-            plain = etree.QName(element).namespace in _ATOM and element.get("type", "text") in (
+            plain = _split(element)[0] in _ATOM and element.get("type", "text") in (
                 "text",
                 "text/plain",
             )

@@ -7,12 +7,15 @@ what was read: see `files`. Blocking: call it in a thread.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from connectors.cleaning import split_title
 from connectors.decoding import DecompressError, decode, gunzip
 from connectors.extraction import ExtractionError, extract_page
-from connectors.sources.items import Item
+from connectors.sources.items import MAX_REJECTED_BYTES, Item
 from connectors.sources.rows import RowError, decode_json, read_row, rows_of
 
 SUFFIXES = (".txt", ".html", ".htm", ".json", ".jsonl")
@@ -22,8 +25,17 @@ MAX_FILE_BYTES = 200_000_000
 MAX_LINE_BYTES = 2_000_000
 _MAX_TEXT_BYTES = 3_000_000
 
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Why there is no item, and what stands there instead."""
+
+    reason: str
+    raw: bytes = b""
+
+
 # A place in the file, and the item there or why there is none.
-Found = tuple[str, Item | str]
+Found = tuple[str, Item | Fault]
 
 
 class FileError(ValueError):
@@ -68,14 +80,14 @@ def read_lines(raw: bytes) -> Iterator[Found]:
             yield f"line {number}", read_line(line)
 
 
-def read_line(line: bytes) -> Item | str:
+def read_line(line: bytes) -> Item | Fault:
     """The item of one JSON line, or why it is none."""
     if len(line) > MAX_LINE_BYTES:
-        return f"it is longer than {MAX_LINE_BYTES} bytes"
+        return Fault(f"it is longer than {MAX_LINE_BYTES} bytes", line[:MAX_REJECTED_BYTES])
     try:
         return read_row(decode_json(line))
     except RowError as error:
-        return str(error)
+        return Fault(str(error), line)
 
 
 def _load(path: Path) -> bytes:
@@ -102,14 +114,14 @@ def _read_document(raw: bytes) -> Iterator[Found]:
         try:
             yield place, read_row(value)
         except RowError as error:
-            yield place, str(error)
+            yield place, Fault(str(error), msgspec.json.encode(value))
 
 
-def _read_page(raw: bytes, name: str) -> Item | str:
+def _read_page(raw: bytes, name: str) -> Item | Fault:
     try:
         page = extract_page(raw)
     except ExtractionError as error:
-        return str(error)
+        return Fault(str(error), raw[:MAX_REJECTED_BYTES])
     return Item(
         guid=page.url or name,
         url=page.url,
@@ -121,12 +133,12 @@ def _read_page(raw: bytes, name: str) -> Item | str:
     )
 
 
-def _read_text(raw: bytes, name: str) -> Item | str:
+def _read_text(raw: bytes, name: str) -> Item | Fault:
     if len(raw) > _MAX_TEXT_BYTES:
-        return f"a text larger than {_MAX_TEXT_BYTES} bytes"
+        return Fault(f"a text larger than {_MAX_TEXT_BYTES} bytes", raw[:MAX_REJECTED_BYTES])
     if raw.count(b"\0") > len(raw) // 3 and raw[:2] not in (b"\xff\xfe", b"\xfe\xff"):
-        return "it is binary, no text"
+        return Fault("it is binary, no text", raw[:MAX_REJECTED_BYTES])
     title, text = split_title(decode(raw))
     if not title:
-        return "it has neither title nor text"
+        return Fault("it has neither title nor text", raw)
     return Item(guid=name, title=title, text=text)

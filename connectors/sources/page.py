@@ -83,8 +83,10 @@ class PageSource:
         more = following < len(self._urls)
         kept["next"] = str(following if more else 0)
         pause_s = PAGES_PAUSE_S if more else None
-        if errors and not articles and not refused:
-            failed = failed_poll(errors[0], kept)
+        # Dead addresses must not hold the round up; a host that is down or busy must.
+        failing = [error for error in errors if error.may_pass or not more]
+        if failing and not articles and not refused:
+            failed = failed_poll(failing[0], kept)
             return Poll(
                 failed.state,
                 cursor=kept,
@@ -94,7 +96,7 @@ class PageSource:
                 detail=failed.detail,
             )
         return Poll(
-            "ok" if articles else "malformed" if refused else "not_modified",
+            "ok" if articles else "empty" if refused or errors else "not_modified",
             articles=tuple(articles),
             rejected=tuple(refused),
             cursor=kept,

@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from connectors.records import Article
-from connectors.sources.file_reading import Found
+from connectors.sources.file_reading import Fault, Found
 from connectors.sources.items import Origin, make_article, rejected
 from connectors.sources.settings import FilesSettings
 from connectors.sources.source import Rejected
@@ -45,8 +45,8 @@ class Playing:
         refused: list[Rejected] = []
         for where, found in rows:
             place = f"{name} {where}".strip()
-            if isinstance(found, str):
-                refused.append(rejected(found, place, b""))
+            if isinstance(found, Fault):
+                refused.append(rejected(found.reason, place, found.raw))
                 continue
             item = replace(found, published_at=now) if self._restamp else found
             made = make_article(item, self._origin, now, place)

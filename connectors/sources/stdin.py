@@ -8,6 +8,7 @@ repeat.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import threading
 from collections.abc import Iterator
@@ -16,11 +17,13 @@ from connectors.decoding import DecompressError, gunzip
 from connectors.sources.file_reading import (
     MAX_FILE_BYTES,
     MAX_LINE_BYTES,
+    Fault,
     FileError,
     Found,
     read_bytes,
     read_line,
 )
+from connectors.sources.items import MAX_REJECTED_BYTES
 from connectors.sources.playing import BATCH, Playing
 from connectors.sources.settings import FilesSettings
 from connectors.sources.source import Cursor, Poll
@@ -109,13 +112,14 @@ class StdinSource:
 
     def _read(self, loop: asyncio.AbstractEventLoop) -> None:
         """In the thread: put what is found into the queue; None at the end."""
-        try:
-            for found in _found(self._chunks()):
-                asyncio.run_coroutine_threadsafe(self._queue.put(found), loop).result()
-            asyncio.run_coroutine_threadsafe(self._queue.put(None), loop).result()
-        except RuntimeError:
-            # The event loop is closed: the process is ending.
-            return
+        for found in itertools.chain(_found(self._chunks()), (None,)):
+            putting = self._queue.put(found)
+            try:
+                asyncio.run_coroutine_threadsafe(putting, loop).result()
+            except RuntimeError:
+                # The event loop is closed: the process is ending.
+                putting.close()
+                return
 
     def _chunks(self) -> Iterator[bytes]:
         while True:
@@ -166,7 +170,7 @@ def _document(head: bytes, chunks: Iterator[bytes]) -> Iterator[Found]:
         parts.append(chunk)
         size += len(chunk)
         if size > MAX_FILE_BYTES:
-            yield "", f"larger than {MAX_FILE_BYTES} bytes"
+            yield "", Fault(f"larger than {MAX_FILE_BYTES} bytes")
             return
     raw = b"".join(parts)
     if not raw.strip():
@@ -176,7 +180,7 @@ def _document(head: bytes, chunks: Iterator[bytes]) -> Iterator[Found]:
             raw = gunzip(raw, MAX_FILE_BYTES)
         yield from read_bytes(raw, _kind_of(raw), _NAME)
     except (DecompressError, FileError) as error:
-        yield "", str(error)
+        yield "", Fault(str(error), raw[:MAX_REJECTED_BYTES])
 
 
 def _kind_of(raw: bytes) -> str:
