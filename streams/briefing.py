@@ -40,6 +40,7 @@ class _Polled(msgspec.Struct, frozen=True):
     state: str
     counted_since: datetime
     polls_total: int = 0
+    detail: str = ""
 
 
 def describe_start(settings: Settings, *, embedded: tuple[bool, bool], logs: str) -> list[str]:
@@ -63,7 +64,7 @@ def describe_start(settings: Settings, *, embedded: tuple[bool, bool], logs: str
 
 
 class Briefing:
-    """Tells, once each: that the worker is ready, and which feeds cannot be reached."""
+    """Tells, once each: that the worker is up, and which sources cannot be read."""
 
     def __init__(self, settings: Settings, since: datetime, say: Callable[[str], None]) -> None:
         """`since`: what Redis holds of before tells of an earlier run. Connects lazily."""
@@ -72,28 +73,28 @@ class Briefing:
         self._redis = Redis.from_url(
             settings.redis.url.get_secret_value(), socket_timeout=1, socket_connect_timeout=1
         )
-        self._asked = {
-            source.id
-            for source in settings.sources
-            if source.enabled and isinstance(source, FeedSettings | PageSettings)
+        enabled = [source for source in settings.sources if source.enabled]
+        self._sources = {source.id for source in enabled}
+        self._feeds = {
+            source.id for source in enabled if isinstance(source, FeedSettings | PageSettings)
         }
         self._started_at = time.monotonic()
         self._since = since
         self._next_look_at = 0.0
         self._worker_told = False
-        self._feeds_told = not self._asked
+        self._sources_told = not enabled
 
     def look(self) -> None:
         """Look, when it is time to, and tell what is new. Never raises for Redis."""
         now = time.monotonic()
-        if (self._worker_told and self._feeds_told) or now < self._next_look_at:
+        if (self._worker_told and self._sources_told) or now < self._next_look_at:
             return
         self._next_look_at = now + LOOK_EVERY_S
         try:
             if not self._worker_told:
                 self._look_at_worker()
-            if not self._feeds_told:
-                self._look_at_feeds(late=now - self._started_at > FEEDS_SETTLED_S)
+            if not self._sources_told:
+                self._look_at_sources(late=now - self._started_at > FEEDS_SETTLED_S)
         except RedisError:
             return  # it is away: the page says so, and we look again
 
@@ -111,26 +112,32 @@ class Briefing:
                 self._say(f"the worker is up after {time.monotonic() - self._started_at:.1f} s")
                 return
 
-    def _look_at_feeds(self, *, late: bool) -> None:
+    def _look_at_sources(self, *, late: bool) -> None:
         raws: dict[bytes, bytes] = self._redis.hgetall(self._keys.sources)  # type: ignore[assignment]
         seen = {name.decode(): _polled(raw) for name, raw in raws.items()}
-        states = {
-            name: status.state
+        polled = {
+            name: status
             for name, status in seen.items()
             if status and status.polls_total and status.counted_since >= self._since
         }
-        polled = self._asked & set(states)
-        if polled != self._asked and not late:
+        if not late and not self._sources <= set(polled):
             return
-        self._feeds_told = True
-        troubled = sorted(name for name in polled if states[name] in _TROUBLED)
+        self._sources_told = True
+        troubled = sorted(name for name in polled if polled[name].state in _TROUBLED)
+        for name in troubled:
+            if name not in self._feeds:
+                self._say(f"source {name}: {polled[name].detail or polled[name].state}")
+        if self._feeds:
+            self._tell_feeds([name for name in troubled if name in self._feeds])
+
+    def _tell_feeds(self, troubled: list[str]) -> None:
         if not troubled:
-            self._say(f"{len(polled)} feeds answer")
+            self._say(f"{len(self._feeds)} feeds answer")
             return
         names = ", ".join(troubled[:MOST_NAMES])
         more = f" and {len(troubled) - MOST_NAMES} more" if len(troubled) > MOST_NAMES else ""
         self._say(
-            f"{len(troubled)} of {len(self._asked)} feeds cannot be read: {names}{more}"
+            f"{len(troubled)} of {len(self._feeds)} feeds cannot be read: {names}{more}"
             " (they are asked again from time to time)"
         )
 

@@ -43,6 +43,7 @@ class Child:
         self._started_at = 0.0
         self._wait_s = FIRST_WAIT_S
         self._due_at: float | None = None
+        self._last_words = ""
 
     @property
     def pid(self) -> int | None:
@@ -68,18 +69,26 @@ class Child:
         self._due_at = None
 
     def notice_end(self, now: float) -> str:
-        """If it has ended by itself, say so in a line and note when it starts again; else ""."""
+        """If it has ended by itself, note when it starts again and say so in a line.
+
+        "" when it runs, and when it has ended just as it did the time before: a fault that
+        stays is told once.
+        """
         if self._process is None or self._process.poll() is None:
             return ""
         code = self._process.returncode
         self._process = None
         if now - self._started_at >= LIVED_WELL_S:
-            self._wait_s = FIRST_WAIT_S
+            self._wait_s, self._last_words = FIRST_WAIT_S, ""
         self._due_at = now + self._wait_s
-        line = f"{self.name} ended ({_ending(code)}); starts again in {self._wait_s:.0f} s"
-        self._wait_s = min(self._wait_s * 2, LONGEST_WAIT_S)
+        words = f"{self.name} ended ({_ending(code)})"
         said = last_line(self.log)
-        return f"{line}. It said: {said}" if said else line
+        line = f"{words}; starts again in {self._wait_s:.0f} s" + (
+            f". It said: {said}" if said else ""
+        )
+        self._wait_s = min(self._wait_s * 2, LONGEST_WAIT_S)
+        before, self._last_words = self._last_words, f"{words} {said}"
+        return line if before != self._last_words else ""
 
     def is_due(self, now: float) -> bool:
         """Whether it has ended and waited long enough to be started again."""

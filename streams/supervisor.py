@@ -183,7 +183,6 @@ class Supervisor:
                 self._say(ended)
             if child.is_due(now):
                 child.start(now)
-                self._say(f"{child.name} started again")
         if self.redis and not self.redis.running:
             self._say("the embedded Redis ended; it starts again with what it had written")
             self.redis.start()

@@ -94,6 +94,10 @@ def _child(line: LineUp, word: str) -> psutil.Process:
     )
 
 
+def _has_child(line: LineUp, word: str) -> bool:
+    return any(word in " ".join(each.cmdline()[1:]) for each in line.family())
+
+
 def _told(line: LineUp, words: str, timeout_s: float = 60) -> None:
     wait_until(lambda: words in line.err.read_text(), timeout_s, f"{words}: {line.said()}")
 
@@ -103,7 +107,7 @@ def test_a_killed_worker_and_a_killed_redis_come_back(up: Up) -> None:
     _rings(line, "drones")
     _child(line, "worker").kill()
     _told(line, "worker ended (signal 9); starts again in 1 s")
-    _told(line, "worker started again")
+    wait_until(lambda: _has_child(line, "worker"), 10, line.said())
     _child(line, "valkey").kill()
     _told(line, "the embedded Redis ended")
     _rings(line, "quake")

@@ -29,14 +29,17 @@ def _start_and_end(child: Child, now: float) -> str:
 
 def test_a_child_that_dies_at_once_is_started_ever_less_often(tmp_path: Path) -> None:
     child, now, waits = _failing(tmp_path), 0.0, []
+    told = []
     for _ in range(3):
-        assert "no-such-command ended (exit 2)" in _start_and_end(child, now)
+        told.append(_start_and_end(child, now))
         assert child._due_at is not None
         waits.append(child._due_at - now)
         assert not child.is_due(now)
         assert child.is_due(child._due_at)
         now = child._due_at
     assert waits == [FIRST_WAIT_S, FIRST_WAIT_S * 2, FIRST_WAIT_S * 4]
+    assert "no-such-command ended (exit 2)" in told[0]
+    assert told[1:] == ["", ""], "a fault that stays is told once"
     child._wait_s = LONGEST_WAIT_S
     _start_and_end(child, now)
     assert child._wait_s == LONGEST_WAIT_S
