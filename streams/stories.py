@@ -44,21 +44,36 @@ COPY_MIN_WORDS: Final = 12
 CUT_MIN_WORDS: Final = 30
 CUT_SHARE: Final = 0.4
 CUT_CONTAINED: Final = 0.92
-#: The script's work for one article is bounded: postings read of one term and in all.
-MAX_LIST: Final = 400
-MAX_POSTINGS: Final = 8_000
+#: The script's work for one article is bounded, so that a batch never keeps Redis from others
+#: for long: postings read of one term in one period, postings in all, articles looked at.
+MAX_LIST: Final = 200
+MAX_POSTINGS: Final = 4_000
+MAX_MEMBERS: Final = 100
+#: Less alike than this, a member adds nothing to the mean of a story's three nearest.
+MEMBER_COSINE: Final = 0.08
 #: Heaviest terms that later articles can find an article by; 32 are as good as 48 on ECB+.
 MAX_INDEXED: Final = 32
 #: Redis drops an index period whole: half a window, so three periods cover a window.
 PERIODS: Final = 3
-#: A story stays foldable as long as Kafka may deliver its articles again (7 days).
-KEEP_STORIES_S: Final = 7 * _DAY_S
-#: An article stays known as long as feeds usually list it.
-KEEP_ARTICLES_S: Final = 14 * _DAY_S
 #: Contents of one article that are remembered; a live page has hundreds, the oldest go first.
 MAX_VERSIONS: Final = 32
 #: A fold is kept in Redis when this many members have come since the last one.
 KEEP_FOLD_EVERY: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """How long Redis keeps what, in seconds of its own clock; never less than the window.
+
+    `stories_s`: Kafka may deliver an article again for 7 days, and its story must fold then.
+    `articles_s`: about as long as feeds list an article. `index_s` is for benchmarks that play
+    a month in a minute (None: as long as the window asks for).
+    """
+
+    stories_s: float = 7 * _DAY_S
+    articles_s: float = 14 * _DAY_S
+    index_s: float | None = None
+
 
 Kind = Literal["new", "update", "joined", "duplicate", "off_topic"]
 
@@ -92,12 +107,14 @@ class Stories:
         keys: Keys,
         window_s: float,
         languages: tuple[str, ...] = ("en",),
+        keep: Keep | None = None,
     ) -> None:
         """Take a connected client, of whatever decoding; `languages` are the newsroom's."""
         self._redis = redis
         self._keys = keys
         self._window_s = window_s
         self._languages = languages
+        self._keep = keep or Keep(max(7 * _DAY_S, window_s), max(14 * _DAY_S, window_s))
         # The newsroom's languages choose the headline: they change the fold as code does.
         self._version = f"{FOLD_VERSION}:{','.join(languages)}"
         # Folds to keep with the next call. Only a cache: losing them costs reading, no truth.
@@ -189,9 +206,9 @@ class Stories:
             "window": self._window_s,
             "period": period_s,
             "periods": PERIODS,
-            "keep_index": int(period_s * PERIODS) + 1,
-            "keep_stories": int(max(KEEP_STORIES_S, self._window_s)),
-            "keep_articles": int(max(KEEP_ARTICLES_S, self._window_s)),
+            "keep_index": int(self._keep.index_s or period_s * PERIODS) + 1,
+            "keep_stories": int(self._keep.stories_s) + 1,
+            "keep_articles": int(self._keep.articles_s) + 1,
             "join": JOIN_COSINE * 255**2,
             "apart": APART_FACTOR,
             "copy_cosine": COPY_COSINE * 255**2,
@@ -201,6 +218,8 @@ class Stories:
             "cut_min_words": CUT_MIN_WORDS,
             "cut_share": CUT_SHARE,
             "cut_contained": CUT_CONTAINED,
+            "member_floor": MEMBER_COSINE * 255**2,
+            "max_members": MAX_MEMBERS,
             "max_list": MAX_LIST,
             "max_postings": MAX_POSTINGS,
             "max_indexed": MAX_INDEXED,

@@ -16,15 +16,15 @@
 --   a:<article>           story, then per version: digest, material digest, seq, flag
 --   story:<id>            hash: n members, i indexed, l last seen, c countries, and the snapshot
 --   story:<id>:m          list: one score byte and the facts of each member
---   t:<period>:<term>     postings of a term: story, article number, weight
---   g:<number / 256>      signature, words and towns of 256 articles
+--   t:<period>:<term>     postings of a term: article number, weight
+--   g:<number / 256>      story, signature, words and towns of 256 articles
 --   n                     counter of indexed articles
 --   stories               sorted set: stories by last seen
 
-local POSTING, POSTING_BYTES = '>I6I4B', 11
+local POSTING, POSTING_BYTES, AT_ONCE = '>I4B', 5, 40
 local VERSION, VERSION_BYTES, STORY_CHARS = '>c6c4I4c1', 15, 12
-local CHUNK, SIGNATURE_BYTES = 256, 128
-local RECORD_BYTES = SIGNATURE_BYTES + 10
+local CHUNK, STORY_BYTES, SIGNATURE_BYTES = 256, 6, 128
+local RECORD, RECORD_BYTES = '>I6c128I2c8', STORY_BYTES + SIGNATURE_BYTES + 10
 local NO_TOWN = '\0\0'
 
 local tag = KEYS[1]
@@ -64,35 +64,64 @@ local function remember(article, story, record, seq, flag)
   redis.call('SET', tag .. 'a:' .. article.id, story .. versions .. version, 'EX', set.keep_articles)
 end
 
--- Sum of products of the weights with every article that shares a term; rarest terms first.
+-- Many postings in one call: reading them one by one is most of the script's time.
+local MANY = '>' .. string.rep('I4B', AT_ONCE)
+
+local function add_postings(sums, list, weight, from)
+  local last = #list - POSTING_BYTES + 1
+  while from + (AT_ONCE - 1) * POSTING_BYTES <= last do
+    local many = { struct.unpack(MANY, list, from) }
+    for i = 1, 2 * AT_ONCE, 2 do
+      local number = many[i]
+      sums[number] = (sums[number] or 0) + weight * many[i + 1]
+    end
+    from = from + AT_ONCE * POSTING_BYTES
+  end
+  for position = from, last, POSTING_BYTES do
+    local number, other = struct.unpack(POSTING, list, position)
+    sums[number] = (sums[number] or 0) + weight * other
+  end
+end
+
+-- Sum of products of the weights with every article that shares a term; heaviest terms first.
 local function similar_articles(article)
-  local terms, sums, stories, budget = article.terms, {}, {}, set.max_postings
+  local terms, sums, budget = article.terms, {}, set.max_postings
   local keys = {}
   for i = 1, #terms, 2 do
     for back = 0, set.periods - 1 do
       keys[#keys + 1] = tag .. 't:' .. (period - back) .. ':' .. terms[i]
     end
   end
-  if #keys == 0 then return sums, stories end
+  if #keys == 0 then return sums end
   local lists = redis.call('MGET', unpack(keys))
-  local at = 0
-  for i = 2, #terms, 2 do
-    local weight = terms[i]
-    for _ = 1, set.periods do
-      at = at + 1
-      local list = lists[at]
-      if list and budget > 0 then
-        local from = math.max(1, #list - set.max_list * POSTING_BYTES + 1)
-        budget = budget - (#list - from + 1) / POSTING_BYTES
-        for position = from, #list, POSTING_BYTES do
-          local story, number, other = struct.unpack(POSTING, list, position)
-          sums[number] = (sums[number] or 0) + weight * other
-          stories[number] = story
-        end
-      end
+  for at = 1, #keys do
+    local list = lists[at]
+    if list and budget > 0 then
+      local from = math.max(1, #list - set.max_list * POSTING_BYTES + 1)
+      budget = budget - (#list - from + 1) / POSTING_BYTES
+      add_postings(sums, list, terms[2 * math.ceil(at / set.periods)], from)
     end
   end
-  return sums, stories
+  return sums
+end
+
+-- Articles with a sum of at least so much, most alike first, no more than so many.
+local function most_alike(sums, floor, limit)
+  local found = {}
+  for number, sum in pairs(sums) do
+    if sum >= floor then found[#found + 1] = number end
+  end
+  table.sort(found, function(a, b)
+    if sums[a] ~= sums[b] then return sums[a] > sums[b] end
+    return a < b
+  end)
+  for i = #found, limit + 1, -1 do found[i] = nil end
+  return found
+end
+
+local function read_record(number, bytes)
+  local from = (number % CHUNK) * RECORD_BYTES
+  return redis.call('GETRANGE', tag .. 'g:' .. math.floor(number / CHUNK), from, from + bytes - 1)
 end
 
 -- A story that is still open: its id and what is known of it, or nothing.
@@ -119,13 +148,12 @@ local function elsewhere(ours, theirs)
   return not names_town(theirs, mine) and not names_town(ours, other)
 end
 
-local function is_copy(article, other)
-  local words = struct.unpack('>I2', other, SIGNATURE_BYTES + 1)
-  if elsewhere(article.towns, string.sub(other, SIGNATURE_BYTES + 3)) then return false end
+local function is_copy(article, signature, words, towns)
+  if elsewhere(article.towns, towns) then return false end
   local same = 0
   for from = 1, SIGNATURE_BYTES, 32 do
     local mine = { string.byte(article.signature, from, from + 31) }
-    local theirs = { string.byte(other, from, from + 31) }
+    local theirs = { string.byte(signature, from, from + 31) }
     for i = 1, 32 do if mine[i] == theirs[i] then same = same + 1 end end
   end
   local alike = (same / SIGNATURE_BYTES - 1 / 256) / (1 - 1 / 256)
@@ -138,22 +166,15 @@ local function is_copy(article, other)
 end
 
 -- The story that holds a copy of this text, if any.
-local function story_of_copy(article, sums, stories, cache)
-  local near = {}
-  for number, sum in pairs(sums) do
-    if sum >= set.copy_cosine then near[#near + 1] = number end
-  end
-  table.sort(near, function(a, b)
-    if sums[a] ~= sums[b] then return sums[a] > sums[b] end
-    return a < b
-  end)
-  for i = 1, math.min(#near, set.copy_tries) do
-    local number = near[i]
-    local from = (number % CHUNK) * RECORD_BYTES
-    local other = redis.call('GETRANGE', tag .. 'g:' .. math.floor(number / CHUNK), from, from + RECORD_BYTES - 1)
-    if #other == RECORD_BYTES and is_copy(article, other) then
-      local story, known = open_story(stories[number], cache)
-      if known then return story, sums[number] end
+local function story_of_copy(article, sums, cache)
+  for _, number in ipairs(most_alike(sums, set.copy_cosine, set.copy_tries)) do
+    local record = read_record(number, RECORD_BYTES)
+    if #record == RECORD_BYTES then
+      local home, signature, words, towns = struct.unpack(RECORD, record)
+      if is_copy(article, signature, words, towns) then
+        local story, known = open_story(home, cache)
+        if known then return story, sums[number] end
+      end
     end
   end
 end
@@ -167,29 +188,28 @@ local function apart(ours, theirs)
 end
 
 -- Mean likeness to the three nearest members of each story; the best story, and its score.
-local function nearest_story(article, sums, stories, cache)
-  local best = {}
-  for number, sum in pairs(sums) do
-    local story = stories[number]
-    local three = best[story]
-    if not three then
-      best[story] = { sum, 0, 0 }
-    elseif sum > three[1] then
-      best[story] = { sum, three[1], three[2] }
-    elseif sum > three[2] then
-      three[2], three[3] = sum, three[2]
-    elseif sum > three[3] then
-      three[3] = sum
+local function nearest_story(article, sums, cache)
+  local three_of, order = {}, {}
+  for _, number in ipairs(most_alike(sums, set.member_floor, set.max_members)) do
+    local record = read_record(number, STORY_BYTES)
+    if #record == STORY_BYTES then
+      local home = struct.unpack('>I6', record)
+      local three = three_of[home]
+      if not three then
+        three = {}
+        three_of[home], order[#order + 1] = three, home
+      end
+      if #three < 3 then three[#three + 1] = sums[number] end
     end
   end
   local chosen, high = nil, 0
-  for number, three in pairs(best) do
+  for _, home in ipairs(order) do
+    local three = three_of[home]
     if three[1] >= set.join then
-      local story, known = open_story(number, cache)
+      local story, known = open_story(home, cache)
       if known then
         local members = math.max(1, math.min(3, tonumber(known[1])))
-        local score = (three[1] + three[2] + three[3]) / members
-        if members < 3 then score = math.min(score, three[1]) end
+        local score = math.min(three[1], (three[1] + (three[2] or 0) + (three[3] or 0)) / members)
         if apart(article.countries, known[3]) then score = score * set.apart end
         if score > high or (score == high and chosen and story < chosen) then
           chosen, high = story, score
@@ -202,23 +222,22 @@ end
 
 local function index(article, story)
   local number = redis.call('INCR', tag .. 'n') % 4294967296
-  local terms, story_number = article.terms, tonumber(story, 16)
+  local terms = article.terms
   for i = 1, math.min(#terms, 2 * set.max_indexed), 2 do
     local key = tag .. 't:' .. period .. ':' .. terms[i]
-    local posting = struct.pack(POSTING, story_number, number, terms[i + 1])
-    local length = redis.call('APPEND', key, posting)
+    local length = redis.call('APPEND', key, struct.pack(POSTING, number, terms[i + 1]))
     if length == POSTING_BYTES then
       redis.call('EXPIRE', key, set.keep_index)
-    elseif length > 2 * set.max_list * POSTING_BYTES then
+    elseif length >= 2 * set.max_list * POSTING_BYTES then
       redis.call('SET', key, redis.call('GETRANGE', key, -set.max_list * POSTING_BYTES, -1), 'KEEPTTL')
     end
   end
-  if #article.signature == SIGNATURE_BYTES then
-    local chunk = tag .. 'g:' .. math.floor(number / CHUNK)
-    local words = struct.pack('>I2', math.min(article.words, 65535))
-    redis.call('SETRANGE', chunk, (number % CHUNK) * RECORD_BYTES, article.signature .. words .. article.towns)
-    redis.call('EXPIRE', chunk, set.keep_index)
-  end
+  local signature = article.signature
+  if signature == '' then signature = string.rep('\0', SIGNATURE_BYTES) end
+  local record = struct.pack(RECORD, tonumber(story, 16), signature, math.min(article.words, 65535), article.towns)
+  local chunk = tag .. 'g:' .. math.floor(number / CHUNK)
+  redis.call('SETRANGE', chunk, (number % CHUNK) * RECORD_BYTES, record)
+  redis.call('EXPIRE', chunk, set.keep_index)
 end
 
 -- Append a member; what the story is known by grows with it.
@@ -264,17 +283,17 @@ end
 local function first_time(article)
   if article.chosen == 0 then return { 'o', '', 0, 0, 0 } end
   local cache = {}
-  local sums, stories = similar_articles(article)
+  local sums = similar_articles(article)
   local story, score
   if article.published == 1 and #article.signature == SIGNATURE_BYTES then
-    story, score = story_of_copy(article, sums, stories, cache)
+    story, score = story_of_copy(article, sums, cache)
   end
   if story then
     local seq = append(story, article, article.copy, score / 65025)
     remember(article, story, nil, seq, 'c')
     return { 'c', story, seq, 0, math.floor(score / 255) }
   end
-  story, score = nearest_story(article, sums, stories, cache)
+  story, score = nearest_story(article, sums, cache)
   if not story and article.published == 2 then return { 'o', '', 0, 0, 0 } end
   if not story then
     story, score = article.story, 0
