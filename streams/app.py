@@ -29,8 +29,9 @@ BUFFER_RECORDS = 16_384
 # What a kill repeats is bounded by one interval, or this many records.
 COMMIT_INTERVAL_S, COMMIT_EVERY = 1.0, 1_000
 POLL_RECORDS = 1_000
-# Longer than any batch; an outage may last longer: we are then thrown out and start over.
-MAX_POLL_INTERVAL_S = 600.0
+# A worker that waits for Redis takes nothing from its buffer, and must not be thrown out for
+# it; one that hangs is the watchdog's to end.
+MAX_POLL_INTERVAL_S = 86_400.0
 # How long one send may wait for its confirmation before it is repeated.
 REQUEST_TIMEOUT_S = 10.0
 # A dead letter holds up to 1,000,000 bytes of the record; brokers take 1,048,588.

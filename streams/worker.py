@@ -89,8 +89,8 @@ class Worker:
         for task in tasks:
             task.add_done_callback(lambda done: self._background_ended(done, ending))
         try:
-            await self._start()
-            await self._until_over(stop)
+            if await self._start(stop):
+                await self._until_over(stop)
         finally:
             self._closing = True  # the agents take nothing more, and wait for nobody
             ending.set()
@@ -99,12 +99,20 @@ class Worker:
         if self._failure is not None:
             raise WorkerFailedError(_said(self._failure)) from self._failure
 
-    async def _start(self) -> None:
-        try:
-            await self._app.start()
-        except Exception as error:
+    async def _start(self, stop: asyncio.Event) -> bool:
+        """Start Faust, which waits for its group; False when told to stop before that."""
+        starting = asyncio.ensure_future(self._app.start())
+        stopping = asyncio.ensure_future(stop.wait())
+        await asyncio.wait([starting, stopping], return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if not starting.done():
+            starting.cancel()
+            return False
+        error = starting.exception()
+        if error is not None:
             raise WorkerFailedError(f"cannot start: {_said(error)}") from error
         _log.info("ready")
+        return True
 
     async def _until_over(self, stop: asyncio.Event) -> None:
         app = self._app
@@ -157,15 +165,23 @@ class Worker:
             task.cancel()
 
     async def _leave(self) -> None:
-        """Commit and leave the group. What cannot be committed any more is repeated."""
-        try:
-            async with asyncio.timeout(LEAVE_S):
-                if not self._app.should_stop:
-                    await self._app.consumer.commit()
-                self._app.consumer.unacked.clear()
-                await self._app.stop()
-        except Exception as error:  # noqa: BLE001 - nothing may keep us from ending
+        """Commit and leave the group. What cannot be committed any more is repeated.
+
+        Faust swallows cancellation while it stops, so it is left behind when it takes too
+        long: the process must then end without waiting for its tasks and threads.
+        """
+        farewell = asyncio.ensure_future(self._farewell())
+        await asyncio.wait([farewell], timeout=LEAVE_S)
+        if not farewell.done():
+            _log.warning("left without a farewell: Kafka does not answer")
+        elif (error := farewell.exception()) is not None:
             _log.warning("left without a farewell", error=_said(error))
+
+    async def _farewell(self) -> None:
+        if not self._app.should_stop:
+            await self._app.consumer.commit()
+        self._app.consumer.unacked.clear()
+        await self._app.stop()
 
     def _fail(self, error: BaseException) -> None:
         if self._failure is None:

@@ -42,18 +42,21 @@ def command(
         typer.echo(f"the topic model cannot be used: {error}", err=True)
         raise typer.Exit(2) from None
     code = run(settings, model)
-    # Faust's and Kafka's threads may hang on a broker that is gone; all is committed or will
-    # be repeated, so nothing is left to wait for.
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
 
 
 def run(settings: Settings, model: TopicModel) -> int:
-    """Run a worker in an event loop of its own; the process's exit code."""
+    """Run a worker in an event loop of its own; the process's exit code.
+
+    The loop is not closed: Faust's tasks and threads may hang on a broker that is gone. All
+    is committed or will be repeated, so the process ends without waiting for them.
+    """
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
     try:
-        with asyncio.Runner() as runner:
-            runner.run(_until_signal(settings, model))
+        loop.run_until_complete(_until_signal(settings, model))
     except WorkerFailedError as error:
         _log.critical("the worker has failed; it must be started again", reason=str(error))
         return 1

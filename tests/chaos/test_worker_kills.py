@@ -107,9 +107,15 @@ def test_broker_away_is_waited_out(line: WorkerLine) -> None:
     finally:
         os.kill(server.pid, signal.SIGCONT)
     if worker.poll() is not None:
-        line.start()  # as its supervisor would
+        worker = line.start()  # as its supervisor would
     line.wait_for_alerts(1_000)
     line.expect_each_once(1_000)
+    os.kill(server.pid, signal.SIGSTOP)
+    try:
+        worker.terminate()  # it must not wait for a broker that does not answer
+        assert worker.wait(10) == 0
+    finally:
+        os.kill(server.pid, signal.SIGCONT)
 
 
 @pytest.mark.parametrize("kafka", ["apache"], indirect=True)

@@ -207,7 +207,7 @@ def main() -> int:
     logs.configure("INFO", "worker")
     calm_library_logs()
     try:
-        asyncio.run(work(orders))
+        asyncio.new_event_loop().run_until_complete(work(orders))  # not closed, as the command
     except Exception as error:
         print(f"FAILED {error}", file=sys.stderr, flush=True)
         return 1
