@@ -8,6 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from connectors.records import Alert, Evidence, Report, Story
+from connectors.sinks.plain_text import one_line
 from connectors.sinks.slack_text import (
     MAX_FALLBACK_CHARS,
     Block,
@@ -45,15 +46,15 @@ def story_message(alert: Alert, zone: ZoneInfo, updated_at: datetime | None = No
         word = "Withdrawn" if story.withdrawn else "Correction"
         said = escape(story.corrected, 500)
         blocks.append(marked_section([f"*{word}:* {said}" if said else f"*{word}*"]))
-    if story.summary:
-        blocks.append(plain_section(story.summary, _MAX_SUMMARY_CHARS))
+    summary = one_line(story.summary, _MAX_SUMMARY_CHARS)
+    if summary:
+        blocks.append(plain_section(summary, _MAX_SUMMARY_CHARS))
     blocks.append(marked_section(_facts(alert)))
     if story.reports:
         blocks.append(marked_section(_publishers(story, zone)))
     blocks.append(context(_times(alert, zone, updated_at)))
     names = ", ".join(report.publisher for report in story.reports[:3])
-    summary = f" {story.summary}" if story.summary else ""
-    text = escape(f"{title}.{summary} ({names})", MAX_FALLBACK_CHARS)
+    text = escape(f"{title}. {summary} ({names})", MAX_FALLBACK_CHARS)
     return Message(text, blocks, metadata(alert, "story"))
 
 

@@ -36,8 +36,8 @@ def header(text: str) -> Block:
 
 def plain_section(text: str, limit: int) -> Block:
     """A paragraph in which Slack parses nothing."""
-    shown = {"type": "plain_text", "text": one_line(text, limit), "emoji": False}
-    return {"type": "section", "text": shown}
+    shown = one_line(text, limit) or "…"
+    return {"type": "section", "text": {"type": "plain_text", "text": shown, "emoji": False}}
 
 
 def marked_section(lines: list[str]) -> Block:

@@ -9,10 +9,11 @@ from __future__ import annotations
 import msgspec
 
 from connectors.records import Alert, Priority
+from connectors.sinks.plain_text import one_line
 
 _RANK: dict[Priority, int] = {"routine": 0, "urgent": 1, "flash": 2}
 # A receipt is a short string; a story that names more places has no news in the next one.
-_MAX_PLACES, _MAX_TOLLS, _MAX_NAME_CHARS = 20, 10, 60
+_MAX_PLACES, _MAX_TOLLS, _MAX_NAME_CHARS, _MAX_CORRECTION_CHARS = 12, 10, 40, 200
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -27,7 +28,7 @@ class Told(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class News(msgspec.Struct, frozen=True, kw_only=True):
-    """What is new, in words, one line each; outside text in it is not yet made harmless.
+    """What is new, in words, one line each; not yet escaped for any syntax.
     `louder`: the priority has risen.
     """
 
@@ -41,9 +42,11 @@ def told_of(alert: Alert) -> Told:
     return Told(
         priority=alert.priority,
         topics=tuple(score.topic for score in story.topics),
-        tolls={toll.kind: toll.number for toll in story.tolls[:_MAX_TOLLS]},
-        places=tuple(place.name[:_MAX_NAME_CHARS] for place in story.places[:_MAX_PLACES]),
-        corrected=story.corrected[:200],
+        tolls={
+            one_line(toll.kind, _MAX_NAME_CHARS): toll.number for toll in story.tolls[:_MAX_TOLLS]
+        },
+        places=tuple(one_line(p.name, _MAX_NAME_CHARS) for p in story.places[:_MAX_PLACES]),
+        corrected=one_line(story.corrected, _MAX_CORRECTION_CHARS),
         withdrawn=story.withdrawn,
     )
 
@@ -70,7 +73,7 @@ def news_since(told: Told, alert: Alert) -> News:
     elif now.corrected and now.corrected != told.corrected:
         lines.append(f"Correction: {now.corrected}")
     for toll in story.tolls[:_MAX_TOLLS]:
-        before = told.tolls.get(toll.kind)
+        before = told.tolls.get(one_line(toll.kind, _MAX_NAME_CHARS))
         if before != toll.number:
             was = f" (was {before:,})" if before is not None else ""
             lines.append(f"{toll.number:,} {toll.kind}{was}, says {toll.publisher}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
@@ -52,6 +53,7 @@ class Faults:
     share: float = 0.0
     among: tuple[Fault, ...] = ()
     seed: int = 1
+    clock: Callable[[], float] = time.monotonic
     made: int = 0
     _random: random.Random = field(init=False)
     _later: set[asyncio.Task[None]] = field(default_factory=set)
@@ -90,21 +92,22 @@ class Faults:
             if fault.kind == "cut":
                 return await _cut(request, answer)
         if fault.kind == "late":
-            self._later.add(asyncio.create_task(_apply_later(apply, fault.late_s)))
+            self._later.add(asyncio.create_task(self._apply_later(apply, fault.late_s)))
         if fault.kind in ("timeout", "timeout_after", "late"):
             return await _silence(request)
         return _reset(request)
+
+    async def _apply_later(self, apply: Callable[[], web.Response], seconds: float) -> None:
+        due = self.clock() + seconds
+        while self.clock() < due:  # noqa: ASYNC110 - the clock may be one that a test moves
+            await asyncio.sleep(0.005)
+        apply()
 
     async def close(self) -> None:
         """Give up what would be applied later."""
         for task in self._later:
             task.cancel()
         await asyncio.gather(*self._later, return_exceptions=True)
-
-
-async def _apply_later(apply: Callable[[], web.Response], seconds: float) -> None:
-    await asyncio.sleep(seconds)
-    apply()
 
 
 async def _silence(request: web.Request) -> web.StreamResponse:
