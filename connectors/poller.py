@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol, TypeVar
@@ -22,8 +22,9 @@ from connectors.turns import FAILURES, Politeness, Turns, host_rest_s, next_wait
 
 T = TypeVar("T")
 
-# Articles published together: some 2 MB, confirmed in one or two requests.
-PUBLISH_BATCH = 500
+# Articles published together: usually some 2 MB, confirmed in one or two requests. The bytes
+# bound what the producer holds at once when each article is as large as may be.
+PUBLISH_BATCH, PUBLISH_BYTES = 500, 4_000_000
 # How long a stop waits for what is being handed over; what is not done then is repeated.
 FINISH_S = 0.7
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 3.0
@@ -202,8 +203,7 @@ class Poller:
         source = entry.source
         encoded, unencodable = _encode(poll.articles)
         refused: list[Rejected] = []
-        for start in range(0, len(encoded), PUBLISH_BATCH):
-            batch = encoded[start : start + PUBLISH_BATCH]
+        for batch in _batches(encoded):
             refused += await self._outlast(partial(self._publish, batch))
         rejected = [*poll.rejected, *unencodable, *refused]
         for item in rejected:
@@ -305,3 +305,17 @@ def _encode(
             raw = f"{article.title}\n{article.text}".encode("utf-8", "backslashreplace")
             rejected.append(Rejected(str(error)[:300], article.url or article.id, raw))
     return encoded, rejected
+
+
+def _batches(encoded: Sequence[tuple[str, bytes]]) -> Iterator[list[tuple[str, bytes]]]:
+    """The same in order, in lists that stay within `PUBLISH_BATCH` and `PUBLISH_BYTES`."""
+    batch: list[tuple[str, bytes]] = []
+    size_bytes = 0
+    for entry in encoded:
+        if batch and (len(batch) == PUBLISH_BATCH or size_bytes + len(entry[1]) > PUBLISH_BYTES):
+            yield batch
+            batch, size_bytes = [], 0
+        batch.append(entry)
+        size_bytes += len(entry[1])
+    if batch:
+        yield batch

@@ -168,7 +168,7 @@ class SourceProcess:
         if report.fault:
             _log.error("a source failed by our fault", source=source, detail=report.poll.detail)
         elif report.failures == 1:
-            _log.info("source", source=source, state=state, detail=report.poll.detail)
+            _log.info("source fails", source=source, state=state, detail=report.poll.detail)
         elif before.error_streak and not report.failures:
             _log.info("source is back", source=source, state=state)
 

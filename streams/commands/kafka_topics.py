@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from pathlib import Path
 from typing import Annotated
@@ -15,15 +16,17 @@ RETRY_S = 1.0
 
 
 def command(
-    config: Annotated[Path | None, typer.Option(help="Configuration file.")] = None,
+    config: Annotated[Path | None, typer.Option(help="The configuration file.")] = None,
     wait_s: Annotated[float, typer.Option(help="Seconds to wait for Kafka.")] = 60,
 ) -> None:
     """Create the Kafka topics; says what exists and differs. May be repeated."""
     try:
         settings = load_settings(config).kafka
     except SettingsError as error:
-        typer.echo(str(error), err=True)
+        for fault in error.faults:
+            typer.echo(fault, err=True)
         raise typer.Exit(2) from None
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)  # our own line says what it means
     deadline = time.monotonic() + wait_s
     while True:
         try:

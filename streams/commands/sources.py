@@ -28,6 +28,8 @@ def command(
         raise typer.Exit(2) from None
     logs.configure(settings.log_level, "sources")
     logs.register_secrets(settings)
+    # It tells of every attempt to reach a Kafka that is away; the publisher says what it means.
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)
     asyncio.run(_run(settings))  # does not return
 
 

@@ -218,6 +218,16 @@ async def test_a_poll_of_thousands_is_published_in_batches() -> None:
     assert line.publisher.tries == 3
 
 
+async def test_large_articles_are_published_a_few_at_a_time() -> None:
+    source = CountingSource("wire")
+    articles = tuple(make_article(f"a{n}", text="x" * 800_000) for n in range(12))
+    source.say = lambda cursor: Poll("ok", articles, cursor={"n": "1"})
+    async with polling([source], interval_s=60) as line:
+        await until(lambda: bool(line.cursors.kept))
+    assert line.publisher.published == [f"a{n}" for n in range(12)]
+    assert line.publisher.tries == 3
+
+
 async def test_an_unchanged_cursor_is_not_written_again() -> None:
     source = CountingSource("wire")
     source.say = lambda cursor: Poll("not_modified", cursor=cursor, next_poll_s=0.0)
