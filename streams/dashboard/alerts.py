@@ -68,21 +68,14 @@ async def follow_alerts(settings: KafkaSettings, alerts: Alerts, stop: asyncio.E
 
 
 async def _follow(settings: KafkaSettings, alerts: Alerts, stop: asyncio.Event) -> None:
-    kafka_topic = settings.prefix + kafka_topics.ALERTS
-    if not await _exists(settings, kafka_topic):
+    partitions = await _partitions(settings, settings.prefix + kafka_topics.ALERTS)
+    if not partitions:
         return
     consumer = AIOKafkaConsumer(
         **client_options(settings), enable_auto_commit=False, fetch_max_wait_ms=250
     )
     await consumer.start()
     try:
-        numbers = consumer.partitions_for_topic(kafka_topic)
-        if numbers is None:
-            await consumer.topics()
-            numbers = consumer.partitions_for_topic(kafka_topic) or set()
-        partitions = [TopicPartition(kafka_topic, number) for number in sorted(numbers)]
-        if not partitions:
-            return
         consumer.assign(partitions)
         beginnings = await consumer.beginning_offsets(partitions)
         for partition, end in (await consumer.end_offsets(partitions)).items():
@@ -97,14 +90,20 @@ async def _follow(settings: KafkaSettings, alerts: Alerts, stop: asyncio.Event) 
         await consumer.stop()
 
 
-async def _exists(settings: KafkaSettings, kafka_topic: str) -> bool:
-    """Whether the Kafka topic is there; asking the embedded broker by name would create it."""
+async def _partitions(settings: KafkaSettings, kafka_topic: str) -> list[TopicPartition]:
+    """The partitions of a Kafka topic, none while there is none; asking the embedded broker
+    for one by name would create it.
+    """
     admin = AIOKafkaAdminClient(**client_options(settings))
     try:
         await admin.start()
-        return kafka_topic in await admin.list_topics()
+        if kafka_topic not in await admin.list_topics():
+            return []
+        (described,) = await admin.describe_topics([kafka_topic])
     finally:
         await admin.close()
+    numbers = sorted(one["partition"] for one in described["partitions"])
+    return [TopicPartition(kafka_topic, number) for number in numbers]
 
 
 async def _log_was_replaced(

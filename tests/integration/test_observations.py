@@ -1,0 +1,184 @@
+"""The observer and the alerts it is shown, on real Redis and both Kafkas."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+import pytest
+from aiokafka import AIOKafkaProducer
+
+from connectors.records import encode
+from streams.dashboard.alerts import Alerts, follow_alerts
+from streams.health import judge
+from streams.heartbeat import Heartbeat, Sample, encode_heartbeat
+from streams.kafka_offsets import KafkaOffsets
+from streams.kafka_topics import ALERTS, ARTICLES, WORKER_GROUP
+from streams.keys import Keys
+from streams.observations import Observer
+from streams.redis_client import connect_redis
+from streams.settings import RedisSettings, Settings
+from streams.topic_setup import create_kafka_topics
+from tests.fakes.alerts import make_alert
+from tests.lanes import Lane, until
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+def settings_for(lane: Lane, redis_url: str, redis_prefix: str) -> Settings:
+    return Settings(
+        kafka=lane.settings(partitions=2),
+        redis=RedisSettings(url=redis_url, prefix=redis_prefix),  # type: ignore[arg-type]
+    )
+
+
+@pytest.fixture
+async def observer(kafka: Lane, redis_url: str, redis_prefix: str) -> AsyncIterator[Observer]:
+    """An observer of a line that has its Kafka topics and nothing else."""
+    settings = settings_for(kafka, redis_url, redis_prefix)
+    create_kafka_topics(settings.kafka)
+    offsets = KafkaOffsets(settings.kafka, settings.kafka.prefix + WORKER_GROUP)
+    one = Observer(settings, connect_redis(redis_url), Keys(redis_prefix), offsets, NOW)
+    yield one
+    await offsets.close()
+    await one.redis.aclose()
+
+
+async def produce(lane: Lane, kafka_topic: str, *values: bytes) -> None:
+    producer = AIOKafkaProducer(bootstrap_servers=lane.bootstrap_servers, acks="all")
+    await producer.start()
+    try:
+        for value in values:
+            await producer.send_and_wait(lane.prefix + kafka_topic, value, partition=0)
+    finally:
+        await producer.stop()
+
+
+def worker(at: datetime, screened: float = 0) -> Heartbeat:
+    return Heartbeat(
+        process="w1",
+        role="worker",
+        pid=1,
+        host="h",
+        started_at=NOW,
+        at=at,
+        rss_bytes=1,
+        samples=(Sample("wirebell_articles_screened_total", {}, screened),),
+    )
+
+
+async def test_a_line_is_healthy_until_its_worker_falls_silent(observer: Observer) -> None:
+    await observer.redis.hset(observer.keys.processes, "w1", encode_heartbeat(worker(NOW, 7)))
+    await observer.look_at_redis(NOW)
+    await observer.look_at_kafka(NOW)
+    assert judge(observer.observe(NOW)).state == "healthy"
+    assert observer.tally.total("wirebell_articles_screened_total") == 7
+    later = NOW + timedelta(seconds=11)
+    await observer.look_at_redis(later)
+    verdict = judge(observer.observe(later))
+    assert (verdict.state, verdict.since) == ("down", NOW)
+
+
+async def test_a_worker_whose_clock_is_wrong_is_heard_by_ours(observer: Observer) -> None:
+    behind = NOW - timedelta(minutes=5)
+    for second in range(3):
+        beat = worker(behind + timedelta(seconds=second))
+        await observer.redis.hset(observer.keys.processes, "w1", encode_heartbeat(beat))
+        await observer.look_at_redis(NOW + timedelta(seconds=second))
+    seen = observer.observe(NOW + timedelta(seconds=2))
+    assert seen.processes[0].at == NOW + timedelta(seconds=2)
+
+
+async def test_articles_that_nobody_reads_are_lag_that_becomes_a_stall(
+    observer: Observer, kafka: Lane
+) -> None:
+    await observer.redis.hset(observer.keys.processes, "w1", encode_heartbeat(worker(NOW)))
+    await produce(kafka, ARTICLES, b"{}", b"{}", b"{}")
+    moment = NOW
+    for _ in range(16):
+        await observer.look_at_kafka(moment)
+        moment += timedelta(seconds=2)
+    await observer.look_at_redis(moment)
+    (partition,) = [one for one in observer.observe(moment).partitions if one.lag]
+    assert (partition.kafka_topic, partition.partition, partition.lag) == (ARTICLES, 0, 3)
+    words = [one.words for one in judge(observer.observe(moment)).findings]
+    assert any("Nothing is taken from articles/0 for 32 s" in one for one in words)
+
+
+async def test_a_dependency_is_away_only_after_it_has_failed_for_a_while(
+    observer: Observer, kafka: Lane
+) -> None:
+    if kafka.server is None:
+        pytest.skip("the cluster is somebody else's")
+    await observer.look_at_kafka(NOW)
+    kafka.server.kill()
+    gone = NOW + timedelta(seconds=2)
+    await observer.look_at_kafka(gone)
+    assert observer.observe(gone).broker.ok
+    later = gone + timedelta(seconds=4)
+    await observer.look_at_kafka(later)
+    seen = observer.observe(later).broker
+    assert (seen.ok, seen.since, seen.detail) == (False, gone, "no connection")
+    kafka.server.start()
+
+
+@contextlib.asynccontextmanager
+async def following(lane: Lane) -> AsyncIterator[Alerts]:
+    alerts, stop = Alerts(), asyncio.Event()
+    task = asyncio.create_task(follow_alerts(lane.settings(partitions=2), alerts, stop))
+    try:
+        yield alerts
+    finally:
+        stop.set()
+        await task
+
+
+def has(alerts: Alerts, story_id: str, revision: int) -> Callable[[], bool]:
+    def check() -> bool:
+        found = alerts.get(story_id)
+        return found is not None and found.story.revision == revision
+
+    return check
+
+
+async def test_alerts_before_and_after_the_start_are_followed_and_junk_is_passed(
+    kafka: Lane,
+) -> None:
+    create_kafka_topics(kafka.settings(partitions=2))
+    await produce(kafka, ALERTS, encode(make_alert("s1", 1)), b"junk")
+    async with following(kafka) as alerts:
+        await until(has(alerts, "s1", 1), what="the alert before the start")
+        await produce(kafka, ALERTS, encode(make_alert("s1", 2)), encode(make_alert("s2", 1)))
+        await until(has(alerts, "s1", 2), what="the update")
+        await until(has(alerts, "s2", 1), what="the second story")
+        assert {alert.story.id for alert in alerts.newest(10)} == {"s1", "s2"}
+
+
+async def test_following_waits_for_kafka_topics_that_do_not_exist_yet(kafka: Lane) -> None:
+    async with following(kafka) as alerts:
+        await asyncio.sleep(0)
+        create_kafka_topics(kafka.settings(partitions=2))
+        await produce(kafka, ALERTS, encode(make_alert("s1", 1)))
+        await until(has(alerts, "s1", 1), what="the first alert")
+
+
+@pytest.mark.parametrize("kafka", ["embedded"], indirect=True)
+async def test_a_replaced_log_is_followed_from_its_beginning(kafka: Lane) -> None:
+    assert kafka.server is not None
+    create_kafka_topics(kafka.settings(partitions=2))
+    await produce(kafka, ALERTS, *(encode(make_alert("s1", number)) for number in range(1, 6)))
+    async with following(kafka) as alerts:
+        await until(has(alerts, "s1", 5), what="the first log")
+        kafka.server.restart()
+        create_kafka_topics(kafka.settings(partitions=2))
+        await produce(kafka, ALERTS, encode(make_alert("s2", 1)))
+        await until(has(alerts, "s2", 1), 30, what="the second log")
+
+
+def test_an_older_revision_never_replaces_a_newer_one() -> None:
+    alerts = Alerts()
+    alerts.take([make_alert("s1", 3), make_alert("s1", 2)])
+    assert msgspec.json.decode(encode(alerts.newest(1)[0]))["story"]["revision"] == 3

@@ -1,0 +1,99 @@
+"""`wirebell status` as a person and as a script call it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from streams.heartbeat import Heartbeat, encode_heartbeat
+from streams.keys import Keys
+from streams.redis_client import connect_redis
+from streams.topic_setup import create_kafka_topics
+from tests.lanes import Lane
+
+
+def run_status(
+    folder: Path, environment: dict[str, str], *options: str
+) -> subprocess.CompletedProcess[str]:
+    (folder / "wirebell.toml").write_text('state_dir = "state"\n', encoding="utf-8")
+    return subprocess.run(
+        [sys.executable, "-m", "streams", "status", *options],
+        cwd=folder,
+        env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(Path(__file__).parents[2]), **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def environment(lane: Lane, redis_url: str, redis_prefix: str) -> dict[str, str]:
+    return {
+        **lane.environment(),
+        "WIREBELL_REDIS__URL": redis_url,
+        "WIREBELL_REDIS__PREFIX": redis_prefix,
+    }
+
+
+def put_worker(redis_url: str, redis_prefix: str, *, ahead_s: float) -> None:
+    """A worker's heartbeat that stays fresh for the seconds that the command takes."""
+    now = datetime.now(UTC).timestamp()
+    moment = datetime.fromtimestamp(now + ahead_s, UTC)
+    beat = Heartbeat(
+        process="w", role="worker", pid=1, host="h", started_at=moment, at=moment, rss_bytes=1
+    )
+
+    async def put() -> None:
+        redis = connect_redis(redis_url)
+        await redis.hset(Keys(redis_prefix).processes, "w", encode_heartbeat(beat))
+        await redis.aclose()
+
+    asyncio.run(put())
+
+
+def test_a_healthy_line_exits_with_0_and_is_told_as_json(
+    kafka: Lane, redis_url: str, redis_prefix: str, tmp_path: Path
+) -> None:
+    create_kafka_topics(kafka.settings())
+    put_worker(redis_url, redis_prefix, ahead_s=0)
+    done = run_status(tmp_path, environment(kafka, redis_url, redis_prefix), "--json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    snapshot = json.loads(done.stdout)
+    assert snapshot["verdict"]["state"] == "healthy"
+    assert len(snapshot["lag"]) == 4
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize("kafka", ["embedded"], indirect=True)
+def test_a_line_without_a_worker_exits_with_2_and_says_why(
+    kafka: Lane, redis_url: str, redis_prefix: str, tmp_path: Path
+) -> None:
+    create_kafka_topics(kafka.settings())
+    done = run_status(tmp_path, environment(kafka, redis_url, redis_prefix))
+    assert done.returncode == 2
+    assert "Down" in done.stdout
+    assert "No worker process has reported" in done.stdout
+
+
+def test_nothing_there_at_all_exits_with_2_without_a_traceback(tmp_path: Path) -> None:
+    nowhere = {
+        "WIREBELL_KAFKA__BOOTSTRAP_SERVERS": "127.0.0.1:9",
+        "WIREBELL_REDIS__URL": "redis://127.0.0.1:9/0",
+    }
+    done = run_status(tmp_path, nowhere)
+    assert done.returncode == 2
+    assert "Redis is away" in done.stdout
+    assert "Kafka is away" in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_a_configuration_that_does_not_hold_is_no_verdict(tmp_path: Path) -> None:
+    done = run_status(tmp_path, {"WIREBELL_PAGE__PORT": "many"})
+    assert done.returncode == 64
+    assert "page.port" in done.stderr
