@@ -163,6 +163,10 @@ class SourceProcess:
         metrics.POLLS.labels(source, state).inc()
         if report.published:
             metrics.PUBLISHED.labels(source).inc(report.published)
+            for article in report.poll.articles:
+                if article.published_at is not None:
+                    waited = article.fetched_at - article.published_at
+                    metrics.PUBLISHED_TO_SEEN.observe(max(0.0, waited.total_seconds()))
         before = statuses.current[source]
         await statuses.record(report)
         if report.fault:
