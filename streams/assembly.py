@@ -15,9 +15,10 @@ from redis.asyncio import Redis
 
 from classifiers.model import TopicModel
 from streams.app import make_app
-from streams.dead_letters import DeadLetter
+from streams.dead_letters import DeadLetter, Stage
 from streams.delivery import open_deliveries
 from streams.heartbeat import beat
+from streams.in_hand import InHand, open_in_hand
 from streams.kafka_topics import (
     ALERTS,
     ARTICLES,
@@ -99,8 +100,11 @@ async def _run(
             utc_now,
             kafka_topic=kafka.prefix + ALERTS,
         ),
+        _in_hand(settings, "screen"),
     )
-    worker.add_step(kafka.prefix + ALERTS, DeliverStep(deliveries.accept))
+    worker.add_step(
+        kafka.prefix + ALERTS, DeliverStep(deliveries.accept), _in_hand(settings, "deliver")
+    )
     try:
         await worker.run(stop, [deliveries.run, functools.partial(beat, redis, keys, "worker")])
     finally:
@@ -119,3 +123,11 @@ async def _kafka_topics_exist(kafka: KafkaSettings, stop: asyncio.Event) -> bool
     except StoppedWaiting:
         return False
     return True
+
+
+def _in_hand(settings: Settings, stage: Stage) -> InHand | None:
+    try:
+        return open_in_hand(settings.state_dir / "worker", stage)
+    except OSError as error:
+        _log.warning("a record that kills workers will not be recognised", error=str(error))
+        return None

@@ -24,6 +24,7 @@ STAGES: tuple[Stage, ...] = get_args(Stage)
 # screening_failed  the classifier or the extraction raised, again on a repeat.
 # story_failed      the story decision raised although Redis answered.
 # delivery_failed   the ledger refused the alert although Redis answered.
+# killed_worker     a worker has died each time it had this record in hand.
 # refused           the receiver will never accept it as it is.
 # turned_off        the receiver wants no more.
 # gave_up           every scheduled attempt has failed.
@@ -35,6 +36,7 @@ Reason = Literal[
     "screening_failed",
     "story_failed",
     "delivery_failed",
+    "killed_worker",
     "refused",
     "turned_off",
     "gave_up",

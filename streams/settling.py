@@ -95,6 +95,13 @@ class Settler(Generic[R]):
         self._most_in_a_row = most_in_a_row
         self._in_a_row = 0
 
+    async def condemn(self, held: Held, deaths: int) -> None:
+        """Bury a record without another try: workers have died of it. Raises as `settle`."""
+        detail = f"{deaths} workers in a row died with this record alone or among a few in hand"
+        letter = self._letter(held, StepFault(self._step.stage, "killed_worker", detail), deaths)
+        self._count([held], {0: letter})
+        await outlast(lambda: self._bury([letter]), self._called_off, self._on_wait)
+
     async def settle(self, batch: Sequence[Held]) -> None:
         """Returns when every record of the batch may be acknowledged.
 

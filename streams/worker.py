@@ -18,8 +18,9 @@ import structlog
 from faust.exceptions import ConsumerNotStarted
 
 from streams.app import add_agent
-from streams.batches import Intake
+from streams.batches import Held, Intake
 from streams.dead_letters import DeadLetter
+from streams.in_hand import CONDEMNED_AFTER, InHand
 from streams.outages import StoppedWaiting
 from streams.settling import MOST_IN_A_ROW, Settler, Step
 from streams.watchdog import Progress
@@ -68,11 +69,14 @@ class Worker:
         self._failure: BaseException | None = None
         self._failed = asyncio.Event()
 
-    def add_step(self, kafka_topic: str, step: Step[Any]) -> None:
-        """Have every record of a Kafka topic settled by a step. Before `run`."""
+    def add_step(self, kafka_topic: str, step: Step[Any], in_hand: InHand | None = None) -> None:
+        """Have every record of a Kafka topic settled by a step. Before `run`.
+
+        `in_hand` remembers over deaths what the agent worked on; None remembers nothing.
+        """
 
         async def agent(stream: Any) -> None:
-            await self._work(stream, step)
+            await self._work(stream, step, in_hand)
 
         add_agent(self._app, kafka_topic, agent, name=f"{step.stage}-agent")
 
@@ -124,7 +128,7 @@ class Worker:
                 async with asyncio.timeout(TURN_S):
                     await stop.wait()
 
-    async def _work(self, stream: Any, step: Step[Any]) -> None:
+    async def _work(self, stream: Any, step: Step[Any], in_hand: InHand | None) -> None:
         """The loop of one agent. Nothing escapes it: Faust would take it for an outcome."""
         intake = Intake(self._app, stream)
         settler = Settler(
@@ -136,25 +140,50 @@ class Worker:
             most_in_a_row=self._most_in_a_row,
         )
         try:
-            await self._settle_all(intake, settler)
+            while (batch := await intake.take(lambda: self._closing)) is not None:
+                self._busy(1)
+                try:
+                    await self._settle(batch, intake, settler, in_hand)
+                except StoppedWaiting:
+                    intake.let_go(batch)
+                finally:
+                    self._busy(-1)
         except Exception as error:  # noqa: BLE001 - the outermost loop of the agent
             self._fail(error)
         await asyncio.Event().wait()  # until Faust cancels us: an agent that ends is restarted
 
-    async def _settle_all(self, intake: Intake, settler: Settler[Any]) -> None:
-        while (batch := await intake.take(lambda: self._closing)) is not None:
-            self._in_hand += 1
+    async def _settle(
+        self,
+        batch: Sequence[Held],
+        intake: Intake,
+        settler: Settler[Any],
+        in_hand: InHand | None,
+    ) -> None:
+        for part in in_hand.parts(batch) if in_hand else [batch]:
+            deaths = in_hand.deaths(part[0]) if in_hand else 0
+            if in_hand is None:
+                await settler.settle(part)
+            elif deaths >= CONDEMNED_AFTER:
+                await settler.condemn(part[0], deaths)
+                in_hand.put_down(part)
+            else:
+                in_hand.take(part)
+                try:
+                    await settler.settle(part)
+                finally:
+                    in_hand.put_down(part)
+            intake.acknowledge(part)
+            self._progress.settled(len(part))
+            if deaths >= CONDEMNED_AFTER:
+                # At once: should the next record kill us too, this one must not come again.
+                await self._app.consumer.commit()
+
+    def _busy(self, change: int) -> None:
+        self._in_hand += change
+        if self._in_hand:
             self._hands_free.clear()
-            try:
-                await settler.settle(batch)
-                intake.acknowledge(batch)
-                self._progress.settled(len(batch))
-            except StoppedWaiting:
-                intake.let_go(batch)
-            finally:
-                self._in_hand -= 1
-                if not self._in_hand:
-                    self._hands_free.set()
+        else:
+            self._hands_free.set()
 
     async def _finish(self, background: Sequence[asyncio.Future[None]]) -> None:
         """Let the agents finish what is in hand, and the background its own."""

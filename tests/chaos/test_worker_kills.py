@@ -37,7 +37,7 @@ def own_redis(tmp_path: Path) -> Iterator[EmbeddedRedis]:
 def test_killed_at_every_place_nothing_is_lost_and_nothing_decided_twice(line: WorkerLine) -> None:
     # Nothing of the worker differs between the brokers here; each kill costs a session.
     kills = [f"{place}:2" for place in (PLACES[1:3] if line.lane.embedded else PLACES)]
-    kills += [f"{random.choice(PLACES)}:{random.randint(1, 9)}" for _ in range(MORE_KILLS)]
+    kills += [f"{random.choice(PLACES)}:{random.randint(2, 9)}" for _ in range(MORE_KILLS)]
     for number, place in enumerate(kills):
         worker = line.start(kill_at=place)
         first = number * A_KILL
@@ -116,6 +116,27 @@ def test_broker_away_is_waited_out(line: WorkerLine) -> None:
         assert worker.wait(10) == 0
     finally:
         os.kill(server.pid, signal.SIGCONT)
+
+
+@pytest.mark.parametrize("kafka", ["embedded"], indirect=True)
+def test_articles_that_kill_workers_are_buried_and_the_others_go_on(
+    line: WorkerLine, tmp_path: Path
+) -> None:
+    killers = {70, 71} if MORE_KILLS else {70}
+    words = dict.fromkeys(killers, "kills-the-process")
+    line.publish([make_article(each, words.get(each, "")) for each in range(200)])
+    deaths = 0
+    worker = line.start(state_dir=str(tmp_path / "state"))
+    while line.accepted_count() < 200 - len(killers):
+        assert deaths <= 3 * len(killers)
+        line.wait_for_more_or_end(worker)
+        if worker.poll() is not None:
+            deaths += 1
+            worker = line.start(state_dir=str(tmp_path / "state"))
+    letters = {each.key: each for each in line.dead_letters()}
+    assert set(letters) == {f"article-{each}".encode() for each in killers}
+    assert {(each.reason, each.attempts) for each in letters.values()} == {("killed_worker", 3)}
+    wait_until(lambda: line.committed() == 200, 10, "everything committed")
 
 
 @pytest.mark.parametrize("kafka", ["apache"], indirect=True)

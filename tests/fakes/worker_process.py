@@ -14,6 +14,7 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 
 import msgspec
 from redis.asyncio import Redis
@@ -21,6 +22,8 @@ from redis.asyncio import Redis
 from connectors.records import Alert, Article, Story
 from streams import logs
 from streams.app import make_app
+from streams.dead_letters import Stage
+from streams.in_hand import InHand, open_in_hand
 from streams.kafka_topics import ALERTS, ARTICLES, DEAD_LETTERS
 from streams.library_logs import calm_library_logs
 from streams.redis_client import connect_redis
@@ -59,6 +62,7 @@ class Orders(msgspec.Struct, kw_only=True):
     hold_s: float = 0
     most_in_a_row: int = 100
     watchdog_s: float = 0
+    state_dir: str = ""
 
     def kafka(self) -> KafkaSettings:
         return KafkaSettings(
@@ -86,6 +90,8 @@ class TinyRooms:
     def screen(self, articles: Sequence[Article], now: datetime) -> list[Article]:
         for article in articles:
             words = article.title.split()
+            if "kills-the-process" in words:
+                os.kill(os.getpid(), signal.SIGKILL)
             if "poison-screen" in words:
                 raise ValueError(f"cannot screen {article.id}")
             if "flaky-screen" in words and self._failures[article.id] < 2:
@@ -192,14 +198,21 @@ async def work(orders: Orders) -> None:
             kafka_topic=prefix + ALERTS,
             reached=switch.reached,
         ),
+        _in_hand(orders, "screen"),
     )
-    worker.add_step(prefix + ALERTS, DeliverStep(rooms.accept, switch.reached))
+    worker.add_step(
+        prefix + ALERTS, DeliverStep(rooms.accept, switch.reached), _in_hand(orders, "deliver")
+    )
     if orders.watchdog_s:
         watched = [prefix + ARTICLES, prefix + ALERTS]
         Watchdog(kafka, prefix + "worker", watched, progress, after_s=orders.watchdog_s).start()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     await worker.run(stop)
     await redis.aclose()
+
+
+def _in_hand(orders: Orders, stage: Stage) -> InHand | None:
+    return open_in_hand(Path(orders.state_dir), stage) if orders.state_dir else None
 
 
 def main() -> int:
