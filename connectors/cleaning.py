@@ -10,9 +10,9 @@ import html
 import itertools
 import re
 import unicodedata
-from html.parser import HTMLParser
+from collections.abc import Iterator
 
-# Three times the longest text kept; more is a page, not a summary. 1 MB of "<" takes 1 s.
+# Three times the longest text kept; more is a page, not a summary.
 MAX_MARKUP_CHARS = 300_000
 # A caption is short; longer paragraphs are compared only as equal.
 _MAX_CAPTION_WORDS = 60
@@ -42,6 +42,11 @@ _RIGHTS = re.compile(
 _MAX_RIGHTS_WORDS = 25
 _WORD = re.compile(r"\w+")
 
+# Possessive, and no quoted value runs over a "<": linear on whatever comes.
+_TOKEN = re.compile(
+    r"""<!--|<[!?][^<>]*+>|<(/?)([a-zA-Z][\w:-]*+)(?>[^<>"']|"[^"<]*+"|'[^'<]*+')*+>|"""
+    r"<(/?)[a-zA-Z][^<>]*+>"
+)
 _BLOCKS = frozenset(
     "address article aside blockquote br dd div dl dt figcaption figure footer form h1 h2 h3 h4 "
     "h5 h6 header hr li main nav ol p pre section table td th tr ul".split()
@@ -89,46 +94,47 @@ def split_title(text: str) -> tuple[str, str]:
 
 
 def html_to_text(markup: str) -> str:
-    """The text of an HTML fragment; blocks become lines. Plain text comes back as it is."""
+    """The text of an HTML fragment; blocks become lines. Plain text comes back as it is.
+
+    A tokenizer, no parser: it keeps no tree and never looks back, so that neither depth nor
+    unclosed tags cost anything (html.parser is quadratic on both).
+    """
     markup = markup[:MAX_MARKUP_CHARS]
     if "<" not in markup:
         return html.unescape(markup) if "&" in markup else markup
-    reader = _TextReader()
-    reader.feed(markup)
-    reader.close()
-    return reader.text()
+    return html.unescape("".join(_texts(markup)))
 
 
-class _TextReader(HTMLParser):
-    """Collects the text between tags. Keeps no tree, so depth costs nothing."""
+def _texts(markup: str) -> Iterator[str]:
+    lowered = markup.lower() if len(markup.lower()) == len(markup) else markup
+    position = 0
+    for token in _TOKEN.finditer(markup):
+        if token.start() < position:
+            continue
+        yield markup[position : token.start()]
+        position = token.end()
+        name = (token[2] or "").lower()
+        if token[0] == "<!--":
+            position = _after(lowered, "-->", position)
+        elif name in _SKIPPED and not token[1]:
+            position = _after(lowered, f"</{name}", position)
+        elif name in _BLOCKS:
+            yield "\n"
+        if position == len(markup):
+            return
+    yield markup[position:]
 
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self._parts: list[str] = []
-        self._skipping = ""
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag in _SKIPPED and not self._skipping:
-            self._skipping = tag
-        elif tag in _BLOCKS:
-            self._parts.append("\n")
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag in _BLOCKS:
-            self._parts.append("\n")
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag == self._skipping:
-            self._skipping = ""
-        elif tag in _BLOCKS:
-            self._parts.append("\n")
-
-    def handle_data(self, data: str) -> None:
-        if not self._skipping:
-            self._parts.append(data)
-
-    def text(self) -> str:
-        return "".join(self._parts)
+def _after(text: str, end: str, start: int) -> int:
+    """Where the text goes on after `end`; at its end when that does not come."""
+    found = text.find(end, start)
+    return (
+        found
+        if found >= 0 and end.startswith("</")
+        else found + len(end)
+        if found >= 0
+        else len(text)
+    )
 
 
 def _plain(text: str) -> str:
@@ -196,6 +202,8 @@ def _same_caption(above: list[str], below: list[str]) -> bool:
     if above == below:
         return True
     a, b = set(above), set(below)
+    if {word for word in a ^ b if word.isdigit()}:
+        return False
     return min(len(a), len(b)) >= 8 and len(a & b) >= _SAME_CAPTION * len(a | b)
 
 

@@ -31,8 +31,7 @@ _ALIASES = {
     "gb2312": "gb18030",
     "gbk": "gb18030",
 }
-# French has 5 % of letters above 127, Cyrillic in a page full of tags 20 % or more.
-_MANY_HIGH_BYTES = 0.12
+_HIGH, _HIGH_WORD = re.compile(rb"[\x80-\xff]+"), re.compile(rb"[\x80-\xff]{2,}")
 # Enough text to tell encodings apart; detection of whole pages costs seconds.
 _SAMPLE_BYTES = 20_000
 
@@ -89,12 +88,12 @@ def gunzip(raw: bytes, max_bytes: int) -> bytes:
 
 
 def _guess(sample: bytes) -> str:
-    """An encoding for bytes that nobody declared. Western text has few bytes above 127, and
-    the detector takes its accents for Baltic ones; Cyrillic text has mostly such bytes.
+    """An encoding for bytes that nobody declared. The detector takes Western accents for
+    Baltic ones; but those stand alone among ASCII, while Cyrillic letters stand in words.
     """
-    high = sum(byte > 127 for byte in sample)
-    letters = sum(bytes([byte]).isalpha() for byte in sample)
-    if high < (high + letters) * _MANY_HIGH_BYTES:
+    high = sum(map(len, _HIGH.findall(sample)))
+    in_words = sum(map(len, _HIGH_WORD.findall(sample)))
+    if 2 * in_words < high:
         return "cp1252"
     best = from_bytes(sample).best()
     return best.encoding if best else "utf-8"

@@ -15,7 +15,8 @@ from connectors.dates import parse_date
 from connectors.sources.feed_document import MAX_ITEMS, FeedDocument, FeedError, absolute
 from connectors.sources.items import Item, language_code
 
-_ROOTS = ("rss", "RDF", "feed")
+# An Atom document may be a single entry (RFC 4287).
+_ROOTS = ("rss", "RDF", "feed", "entry")
 _ATOM = frozenset({"http://www.w3.org/2005/Atom", "http://purl.org/atom/ns#"})
 _XML = "{http://www.w3.org/XML/1998/namespace}"
 # Modules that say something of the report itself, by the prefix used below.
@@ -72,7 +73,7 @@ def read_tree(root: etree._Element, base_url: str, *, anywhere: bool = False) ->
     head = _fields(channel)
     base = _base(root, base_url)
     language = _first_text(head, ("language", "dc:language")) or root.get(f"{_XML}lang", "")
-    nearby = [*root, *(channel if channel is not root else ())]
+    nearby = [root, *root, *(channel if channel is not root else ())]
     elements = [
         element
         for element in (root.iter(etree.Element) if anywhere else nearby)
@@ -124,7 +125,7 @@ def _fields(element: etree._Element) -> dict[str, etree._Element]:
 
 
 def _split(element: etree._Element) -> tuple[str, str]:
-    """Namespace and name. (`etree.QName` refuses what recovery leaves: "dc:date".)"""
+    """Namespace and name; `etree.QName` refuses what recovery leaves ("dc:date")."""
     space, _, name = str(element.tag).rpartition("}")
     return space.removeprefix("{"), name
 
