@@ -17,6 +17,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
@@ -38,6 +39,14 @@ WINDOW_S = 72 * 3600.0
 START = datetime(2026, 1, 1, tzinfo=UTC)
 ARTICLES_PER_STORY = 3.0
 COUNTRIES = ("UA", "RU", "IT", "FR", "DE", "PL", "ES", "GB", "US", "IL")
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What an article costs Redis."""
+
+    bytes: float
+    per_cpu_second: float
 
 
 class Newswire:
@@ -100,10 +109,10 @@ class Newswire:
 
 async def _stories_rate(
     redis: Redis, prefix: str, wire: Newswire, articles: int
-) -> tuple[list[float], float, int]:
-    """Articles a second of each batch, bytes an article in Redis, and stories found."""
+) -> tuple[list[float], Cost, int]:
+    """Articles a second of each batch, what they cost Redis, and stories found."""
     stories = Stories(redis, Keys(prefix), WINDOW_S)
-    before = (await redis.info("memory"))["used_memory"]
+    before, cpu_s = (await redis.info("memory"))["used_memory"], await _cpu_s(redis)
     rates, found = [], set()
     for now, batch in wire.batches(articles, timedelta(seconds=WINDOW_S * 0.9)):
         started = time.perf_counter()
@@ -111,13 +120,13 @@ async def _stories_rate(
         rates.append(len(batch) / (time.perf_counter() - started))
         found.update(decision.story_id for decision in decisions)
     used = (await redis.info("memory"))["used_memory"] - before
-    return rates, used / articles, len(found)
+    return rates, Cost(used / articles, articles / (await _cpu_s(redis) - cpu_s)), len(found)
 
 
 async def _yardstick_rate(
     redis: Redis, prefix: str, wire: Newswire, articles: int
-) -> tuple[list[float], float]:
-    before = (await redis.info("memory"))["used_memory"]
+) -> tuple[list[float], Cost]:
+    before, cpu_s = (await redis.info("memory"))["used_memory"], await _cpu_s(redis)
     rates = []
     for _, batch in wire.batches(articles, timedelta(seconds=WINDOW_S * 0.9)):
         started = time.perf_counter()
@@ -134,7 +143,13 @@ async def _yardstick_rate(
             await pipeline.execute()
         rates.append(len(batch) / (time.perf_counter() - started))
     used = (await redis.info("memory"))["used_memory"] - before
-    return rates, used / articles
+    return rates, Cost(used / articles, articles / (await _cpu_s(redis) - cpu_s))
+
+
+async def _cpu_s(redis: Redis) -> float:
+    """Processor time that Redis has used: steadier than the clock on a shared machine."""
+    used = await redis.info("cpu")
+    return float(used["used_cpu_user"]) + float(used["used_cpu_sys"])
 
 
 async def _month(redis: Redis, prefix: str, wire: Newswire, articles: int) -> None:
@@ -162,11 +177,13 @@ async def _month(redis: Redis, prefix: str, wire: Newswire, articles: int) -> No
             rates = []
 
 
-def _shown(name: str, rates: list[float], size: float) -> str:
+def _shown(name: str, rates: list[float], cost: Cost) -> str:
     middle = statistics.median(rates)
     low, high = statistics.quantiles(rates, n=10)[0], statistics.quantiles(rates, n=10)[-1]
+    spread = f"10 to 90 %: {low:.0f} to {high:.0f}"
     return (
-        f"{name}: {middle:.0f} articles/s (10 to 90 %: {low:.0f} to {high:.0f}), {size:.0f} bytes"
+        f"{name}: {middle:.0f} articles/s ({spread}), "
+        f"{cost.per_cpu_second:.0f} a CPU second of Redis, {cost.bytes:.0f} bytes an article"
     )
 
 
@@ -176,13 +193,13 @@ async def _run(url: str, articles: int) -> None:
         server = (await redis.info("server"))["redis_version"]
         print(f"Python {platform.python_version()}, redis-py {version('redis')}, Redis {server}")
         print(f"batches of {BATCH}, {articles} articles within one window")
-        rates, size, found = await _stories_rate(redis, "a", Newswire(1), articles)
-        print(_shown("stories", rates, size), f"an article, {found} stories found")
+        rates, cost, found = await _stories_rate(redis, "a", Newswire(1), articles)
+        print(_shown("stories", rates, cost), f"; {found} stories")
         tail = rates[-max(2, len(rates) // 10) :]
         print(f"  with the window full: {statistics.median(tail):.0f} articles/s")
         await redis.flushall()
-        rates, size = await _yardstick_rate(redis, "y", Newswire(1), articles)
-        print(_shown("yardstick (near-duplicates only)", rates, size), "an article")
+        rates, cost = await _yardstick_rate(redis, "y", Newswire(1), articles)
+        print(_shown("yardstick (near-duplicates only)", rates, cost))
         await redis.flushall()
         print(f"a month of {articles} articles, played with Redis's clock in proportion:")
         await _month(redis, "m", Newswire(2), articles)

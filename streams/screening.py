@@ -58,7 +58,8 @@ class Screened:
 
     `chosen` is empty for an article about nothing we know. `facts` and `fingerprint` are there
     for articles with a topic, and for corrections and withdrawals of whatever length: those
-    may be about a story that we told.
+    may be about a story that we told. `language` is worked out for those too, where the article
+    does not say; "" is unknown.
     """
 
     article: Article
@@ -97,9 +98,9 @@ def screen(
     screened = []
     for index, article in enumerate(articles):
         probabilities = tuple(float(value) for value in rows[index])
-        language = _language(article, texts[index])
-        kept = None
+        language, kept = article.language, None
         if index in printed:
+            language = language or _language(texts[index])
             by_topic = dict(zip((t.id for t in model.topics), probabilities, strict=True))
             scores = tuple((topic, round(by_topic[topic], 4)) for topic in chosen[index])
             evidence = _evidence(model, texts[index], chosen[index])
@@ -129,9 +130,7 @@ def summarize(text: str, limit: int = limits.MAX_SUMMARY_CHARS) -> str:
     return head[: end + 1] if end > limit // 3 else head.rsplit(" ", 1)[0] + "…"
 
 
-def _language(article: Article, text: str) -> str:
-    if article.language:
-        return article.language
+def _language(text: str) -> str:
     found = identify_language(text)
     return "" if found == OTHER else found
 
