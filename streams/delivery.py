@@ -30,7 +30,7 @@ from streams.keys import Keys
 from streams.ledger import Attempt, Claim, Ledger, Retry
 from streams.retries import End, plan
 from streams.settings import Settings, SubscriptionSettings
-from streams.subscriptions import destinations
+from streams.subscriptions import wishes
 
 # How long attempts under way may finish after a stop; what is cut off is in doubt, and
 # looked back for by whoever claims it next.
@@ -70,8 +70,9 @@ class Deliveries:
         if not alerts or not self.sinks:
             return
         settle_s = max(sink.pace.settle_s for sink in self.sinks.values())
-        wishes = [(alert, destinations(self.subscriptions, alert)) for alert in alerts]
-        if await self.ledger.want(wishes, settle_s):
+        now = datetime.fromtimestamp(self.ledger.clock(), UTC)
+        wanted = [(alert, wishes(self.subscriptions, alert, now)) for alert in alerts]
+        if await self.ledger.want(wanted, settle_s):
             for turn in self._rounds:
                 turn.woken.set()
 

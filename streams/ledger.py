@@ -22,7 +22,7 @@ from connectors.records import Alert, Priority, encode
 from connectors.sinks.pace import Pace
 from connectors.sinks.sink import Receipt
 from streams.keys import Keys
-from streams.subscriptions import Destination
+from streams.subscriptions import Wish
 
 # The longest attempt takes 15 s; after it 45 s are left in which a receiver may still apply
 # a request that it has accepted. So when a lease ends, looking back sees the truth.
@@ -125,26 +125,24 @@ class Ledger:
             text = (_LUA / f"ledger_{name}.lua").read_text(encoding="utf-8")
             self._scripts[name] = self.redis.register_script(common + text)
 
-    async def want(
-        self, wishes: Sequence[tuple[Alert, Sequence[tuple[Destination, bool]]]], settle_s: float
-    ) -> int:
-        """Bring destinations up to alerts; the flag says whether the alert matches, without
-        it only a destination that knows the story is told. One round trip. Repeatable.
+    async def want(self, wanted: Sequence[tuple[Alert, Sequence[Wish]]], settle_s: float) -> int:
+        """Bring destinations up to alerts. One round trip. Repeatable.
 
         Returns how many deliveries this set going.
         """
         pipe = self.redis.pipeline(transaction=False)
-        for alert, destinations in wishes:
-            args = self._wish(alert, settle_s)
-            for destination, matches in destinations:
-                named = ",".join(destination.subscriptions)
-                args += [destination.id, destination.sink, destination.target, named, int(matches)]
+        for alert, wishes in wanted:
+            args = self._about(alert, settle_s)
+            for wish in wishes:
+                place = wish.destination
+                args += [place.id, place.sink, place.target, ",".join(place.subscriptions)]
+                args += [int(wish.matches), wish.not_before]
             await self._scripts["want"](keys=[self.keys.tag], args=args, client=pipe)
         started = await pipe.execute()
         self._remembers = True
         return sum(map(int, started))
 
-    def _wish(self, alert: Alert, settle_s: float) -> list[Any]:
+    def _about(self, alert: Alert, settle_s: float) -> list[Any]:
         story = alert.story
         first = "" if alert.published_at is None else _earliest(alert).timestamp()
         return [

@@ -34,6 +34,7 @@ ENVIRONMENT_PREFIX = "WIREBELL_"
 STARTER = Path(__file__).parent / "starter" / "wirebell.toml"
 # "${NAME}" or, with a default, "${NAME:-value}", as shells and compose files write it.
 _REFERENCE = re.compile(r"\$\{([A-Z][A-Z0-9_]*)(?::-([^}]*))?\}")
+_QUIET_HOURS = r"^(([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d [A-Za-z0-9_+/-]+)?$"
 
 
 class SettingsError(Exception):
@@ -99,11 +100,7 @@ class NewsroomSettings(_Table):
     @field_validator("time_zone")
     @classmethod
     def _known_zone(cls, name: str) -> str:
-        try:
-            ZoneInfo(name)
-        except (ZoneInfoNotFoundError, ValueError) as error:
-            raise ValueError("not a time zone of the IANA database") from error
-        return name
+        return known_zone(name)
 
 
 class TopicSettings(_Table):
@@ -168,9 +165,13 @@ class SubscriptionSettings(_Table):
     publishers: tuple[str, ...] = ()
     """Publishers wanted."""
     words: tuple[str, ...] = ()
-    """At least one of these must stand in headline or summary."""
+    """At least one of these must stand in headline, summary or a title; "plant*" finds "plants"."""
     without_words: tuple[str, ...] = ()
     """None of these may stand there."""
+    max_age_hours: Annotated[float, Field(ge=0, le=24 * 30)] = 0
+    """A report already older than this when it was first seen rings nothing; 0 lets all ring."""
+    quiet_hours: Annotated[str, Field(pattern=_QUIET_HOURS)] = ""
+    """Like "23:00-07:00 Europe/Kyiv": what is no flash waits, then rings once, as it stands."""
     deliver: Annotated[tuple[Target, ...], Field(min_length=1)]
     """Where it is delivered to."""
 
@@ -178,6 +179,13 @@ class SubscriptionSettings(_Table):
     @classmethod
     def _known_topics(cls, topics: tuple[str, ...]) -> tuple[str, ...]:
         return _known(topics)
+
+    @field_validator("quiet_hours")
+    @classmethod
+    def _known_quiet_zone(cls, text: str) -> str:
+        if text:
+            known_zone(text.partition(" ")[2])
+        return text
 
 
 class Settings(_Table):
@@ -271,6 +279,19 @@ def load_settings(
     if faults:
         raise SettingsError(faults)
     return settings
+
+
+def known_zone(name: str) -> str:
+    """The name, if it is a time zone.
+
+    Raises:
+        ValueError: it is not.
+    """
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError("not a time zone of the IANA database") from error
+    return name
 
 
 def find_config(environment: Mapping[str, str]) -> Path:

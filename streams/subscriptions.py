@@ -9,7 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, time, timedelta
 from functools import lru_cache
+from zoneinfo import ZoneInfo
 
 from connectors.records import Alert, Priority, Story
 from streams.settings import SubscriptionSettings
@@ -31,6 +33,17 @@ class Destination:
         return f"{self.sink}|{self.target}"
 
 
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What one destination is to be told of an alert. Not `matches`: only if it knows the
+    story already. `not_before`: epoch seconds at which its quiet hours end, 0 for at once.
+    """
+
+    destination: Destination
+    matches: bool
+    not_before: float = 0.0
+
+
 def matches(subscription: SubscriptionSettings, alert: Alert) -> bool:
     """Whether the alert is what the subscription asked for. Empty lists ask for everything;
     `min_probability` is asked of the wanted topics. Names and words match without case.
@@ -43,26 +56,28 @@ def matches(subscription: SubscriptionSettings, alert: Alert) -> bool:
         and _any_of(subscription.countries, {place.country for place in story.places})
         and _any_of(subscription.publishers, {report.publisher for report in story.reports})
         and _words_match(subscription, story)
+        and _young_enough(subscription, alert)
     )
 
 
-def destinations(
-    subscriptions: Sequence[SubscriptionSettings], alert: Alert
-) -> list[tuple[Destination, bool]]:
-    """Every place that any subscription leads to, once, and whether the alert is wanted
-    there. `Destination.subscriptions` names those that want it, in the order configured.
+def wishes(
+    subscriptions: Sequence[SubscriptionSettings], alert: Alert, now: datetime
+) -> list[Wish]:
+    """One for every place that any subscription leads to. `Destination.subscriptions` names
+    those that want the alert, in the order configured. Several of them: the one that is
+    told first decides when.
     """
-    wanted: dict[tuple[str, str], list[str]] = {}
+    leading: dict[tuple[str, str], list[SubscriptionSettings]] = {}
     for subscription in subscriptions:
-        wants = matches(subscription, alert)
-        for target in subscription.deliver:
-            named = wanted.setdefault((target.sink, target.to), [])
-            if wants and subscription.id not in named:
-                named.append(subscription.id)
-    return [
-        (Destination(sink, target, tuple(named)), bool(named))
-        for (sink, target), named in wanted.items()
-    ]
+        for place in dict.fromkeys((target.sink, target.to) for target in subscription.deliver):
+            leading.setdefault(place, []).append(subscription)
+    found = []
+    for (sink, target), followers in leading.items():
+        wanting = [entry for entry in followers if matches(entry, alert)]
+        destination = Destination(sink, target, tuple(entry.id for entry in wanting))
+        not_before = min(_quiet_until(entry, alert, now) for entry in wanting or followers)
+        found.append(Wish(destination, bool(wanting), not_before))
+    return found
 
 
 def _topic_matches(subscription: SubscriptionSettings, story: Story) -> bool:
@@ -71,6 +86,32 @@ def _topic_matches(subscription: SubscriptionSettings, story: Story) -> bool:
         and (not subscription.topics or score.topic in subscription.topics)
         for score in story.topics
     )
+
+
+def _young_enough(subscription: SubscriptionSettings, alert: Alert) -> bool:
+    """By how old the report was when we first saw it: a delay of ours makes no news old."""
+    if not subscription.max_age_hours or alert.published_at is None:
+        return True
+    age = alert.fetched_at - alert.published_at
+    return age <= timedelta(hours=subscription.max_age_hours)
+
+
+def _quiet_until(subscription: SubscriptionSettings, alert: Alert, now: datetime) -> float:
+    """When the quiet hours end that `now` lies in; 0 outside them, and for a flash."""
+    if not subscription.quiet_hours or alert.priority == "flash":
+        return 0.0
+    span, _, zone = subscription.quiet_hours.partition(" ")
+    start, end = (time.fromisoformat(moment) for moment in span.split("-"))
+    here = now.astimezone(ZoneInfo(zone))
+    clock = here.time()
+    if start < end:
+        quiet = start <= clock < end
+    else:
+        quiet = start != end and (clock >= start or clock < end)
+    if not quiet:
+        return 0.0
+    day = here.date() + timedelta(days=clock >= end)
+    return datetime.combine(day, end, here.tzinfo).timestamp()
 
 
 def _any_of(wanted: tuple[str, ...], given: set[str]) -> bool:

@@ -43,7 +43,8 @@ class Rig:
     hook: WebhookReceiver
     stack: AsyncExitStack
     letters: list[DeadLetter] = field(default_factory=list)
-    timeout_s: float = 0.3
+    # Long enough for a busy machine; tests in which requests hang set it short.
+    timeout_s: float = 10.0
 
     def ledger(self) -> Ledger:
         """A ledger as a fresh process has it."""

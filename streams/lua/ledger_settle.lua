@@ -16,13 +16,15 @@ if entry ~= '' then
   redis.call('LPUSH', tag .. 'ledger:log', entry)
   redis.call('LTRIM', tag .. 'ledger:log', 0, 1999)
 end
-local is = redis.call('HMGET', hash, 'fence', 'done', 'dest', 'sink', 'rank', 'wanted')
+local is = redis.call('HMGET', hash, 'fence', 'done', 'dest', 'sink', 'rank', 'wanted',
+  'not_before')
 local dest, sink = is[3], is[4]
 if not dest then
   return 'lost'
 end
 local about = key('dest', dest)
 local mine = is[1] == fence
+local at_once = math.max(now, tonumber(is[7] or '0'))
 local done = tonumber(is[2] or '0')
 if what == 'receipt' or what == 'found' then
   if revision > done then
@@ -46,7 +48,7 @@ if what == 'receipt' then
   redis.call('HDEL', hash, 'pending', 'first_sent', 'settle_until')
   redis.call('HSET', hash, 'failures', 0)
   if tonumber(is[6]) > done then
-    schedule(job, dest, is[5], now)
+    schedule(job, dest, is[5], at_once)
   else
     unschedule(job, dest)
   end
@@ -65,7 +67,7 @@ else
   -- schedule, only for what the receiver demanded and for doubt to settle.
   if tonumber(is[6]) > revision then
     redis.call('HSET', hash, 'failures', 0)
-    schedule(job, dest, is[5], math.max(now, tonumber(settle_until)))
+    schedule(job, dest, is[5], math.max(at_once, tonumber(settle_until)))
   elseif what == 'dead' then
     redis.call('HSET', hash, 'dead', revision)
     unschedule(job, dest)

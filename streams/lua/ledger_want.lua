@@ -2,7 +2,7 @@
 -- changes anything. Returns the number of deliveries that were set going.
 -- ARGV: now, story, revision, raw alert, rank, earliest ('' when the publisher gave no time),
 --   remembered ('1': this process knew this ledger before), settle_s, window_s, keep_s,
---   then per destination: dest, sink, target, subscriptions, matches ('1' or '0').
+--   then per destination: dest, sink, target, subscriptions, matches ('1' or '0'), not_before.
 local story, revision, raw, rank = ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5]
 local earliest, remembered = tonumber(ARGV[6]), ARGV[7] == '1'
 local settle_s, window_s, keep_s = tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10])
@@ -34,8 +34,8 @@ redis.call('EXPIRE', alert, keep_s)
 local wanted = math.max(revision, known)
 
 local started = 0
-for i = 11, #ARGV, 5 do
-  local dest, sink, target, subscriptions, matches = unpack(ARGV, i, i + 4)
+for i = 11, #ARGV, 6 do
+  local dest, sink, target, subscriptions, matches, not_before = unpack(ARGV, i, i + 5)
   local job = dest .. '|' .. story
   local hash = key('job', job)
   local was = redis.call('HMGET', hash, 'wanted', 'done', 'dead', 'lease', 'settle_until')
@@ -47,7 +47,7 @@ for i = 11, #ARGV, 5 do
     local replayed = dead > 0 and revision >= dead
     if (higher or replayed) and wanted > tonumber(was[2] or '0') then
       redis.call('HSET', hash, 'wanted', wanted, 'dest', dest, 'sink', sink, 'target', target,
-        'story', story, 'rank', rank, 'failures', 0)
+        'story', story, 'rank', rank, 'failures', 0, 'not_before', not_before)
       redis.call('HDEL', hash, 'dead')
       if matches == '1' then
         redis.call('HSET', hash, 'subscriptions', subscriptions)
@@ -63,7 +63,8 @@ for i = 11, #ARGV, 5 do
       redis.call('HSET', key('dest', dest), 'sink', sink, 'target', target)
       redis.call('SADD', tag .. 'ledger:dests', dest)
       -- An attempt under way keeps its place until its lease ends; settling it requeues.
-      schedule(job, dest, rank, math.max(now, settled, tonumber(was[4] or '0')))
+      local due = math.max(now, settled, tonumber(was[4] or '0'), tonumber(not_before))
+      schedule(job, dest, rank, due)
       reindex(dest, sink)
       started = started + 1
     end

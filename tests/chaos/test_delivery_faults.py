@@ -88,6 +88,7 @@ class CrashingLedger(Ledger):
 @pytest.fixture
 async def rig(redis_url: str, redis_prefix: str) -> AsyncIterator[Rig]:
     async with open_rig(redis_url, redis_prefix) as made:
+        made.timeout_s = 0.3
         yield made
 
 

@@ -127,7 +127,9 @@ async def test_a_limited_channel_holds_up_no_other_channel(rig: Rig) -> None:
 
 async def test_a_dead_endpoint_delays_only_itself(rig: Rig) -> None:
     rig.hook.faults.among, rig.hook.faults.share = (Fault("timeout"),), 1.0
-    worker = rig.deliveries(targets=(SLACK, HOOK))
+    slack = rig.slack_sink()
+    rig.timeout_s = 0.5
+    worker = rig.deliveries(sinks=[slack, rig.hook_sink()], targets=(SLACK, HOOK))
     alerts = [make_alert(f"s{number}") for number in range(60)]
     async with rig.running(worker):
         await worker.accept(alerts)
@@ -217,6 +219,28 @@ async def test_flash_goes_first(rig: Rig) -> None:
     await rig.settle([worker])
     first = {message.payload["story_id"] for message in rig.slack.messages[:4]}
     assert {"flash", "urgent"} <= first
+
+
+async def test_a_night_of_updates_rings_once_in_the_morning_and_a_flash_at_once(rig: Rig) -> None:
+    worker = rig.deliveries()
+    worker.subscriptions = [
+        SubscriptionSettings(id="desk", quiet_hours="07:00-09:00 UTC", deliver=(SLACK,))
+    ]
+    async with rig.running(worker):
+        for revision in (1, 2, 3):
+            await worker.accept([make_alert("slow", revision), make_alert("fast", revision)])
+        await asyncio.sleep(0.1)
+        assert rig.slack.messages == []
+        await worker.accept([make_alert("fast", 4, priority="flash")])
+        await eventually(lambda: len(rig.slack.messages) == 1)
+        await worker.accept([make_alert("fast", 5)])
+        rig.clock.forward(3_599)
+        await asyncio.sleep(0.1)
+        assert len(rig.slack.messages) == 1
+        rig.clock.forward(2)
+        await rig.until_idle()
+    told = [(row.payload["story_id"], row.payload["revision"]) for row in rig.slack.stories()]
+    assert told == [("fast", 5), ("slow", 3)]
 
 
 async def test_many_workers_tell_each_story_once(rig: Rig) -> None:

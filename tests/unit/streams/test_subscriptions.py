@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from connectors.records import Place
 from streams.settings import SubscriptionSettings, Target
-from streams.subscriptions import Destination, destinations, matches
-from tests.fakes.alerts import make_alert, make_report
+from streams.subscriptions import Destination, Wish, matches, wishes
+from tests.fakes.alerts import MORNING, make_alert, make_report
 
 
 def wish(subscription_id: str = "desk", **fields: Any) -> SubscriptionSettings:
@@ -64,13 +66,61 @@ def test_two_subscriptions_into_one_channel_make_one_destination() -> None:
     first = wish("first", topics=("sabotage",))
     second = wish("second", deliver=(Target(sink="slack", to="C1"), Target(sink="hook")))
     third = wish("third", topics=("bombing",), deliver=(Target(sink="hook"),))
-    assert destinations([first, second, third], make_alert()) == [
-        (Destination("slack", "C1", ("first", "second")), True),
-        (Destination("hook", "", ("second",)), True),
+    assert wishes([first, second, third], make_alert(), MORNING) == [
+        Wish(Destination("slack", "C1", ("first", "second")), True),
+        Wish(Destination("hook", "", ("second",)), True),
     ]
 
 
 def test_a_destination_that_nobody_wants_told_is_named_as_such() -> None:
-    assert destinations([wish(topics=("bombing",))], make_alert()) == [
-        (Destination("slack", "C1", ()), False)
+    assert wishes([wish(topics=("bombing",))], make_alert(), MORNING) == [
+        Wish(Destination("slack", "C1", ()), False)
     ]
+
+
+@pytest.mark.parametrize(
+    ("hours", "now", "until"),
+    [
+        ("23:00-07:00 Europe/Kyiv", "2026-03-04T21:30", "2026-03-05T05:00"),
+        ("23:00-07:00 Europe/Kyiv", "2026-03-04T04:59", "2026-03-04T05:00"),
+        ("23:00-07:00 Europe/Kyiv", "2026-03-04T05:00", None),
+        ("23:00-07:00 Europe/Kyiv", "2026-03-04T20:59", None),
+        ("13:00-14:00 UTC", "2026-03-04T13:30", "2026-03-04T14:00"),
+        ("13:00-13:00 UTC", "2026-03-04T13:00", None),
+        # The night in which clocks go forward.
+        ("23:00-07:00 Europe/Kyiv", "2026-03-28T22:00", "2026-03-29T04:00"),
+    ],
+)
+def test_quiet_hours_hold_until_they_end_and_a_flash_breaks_through(
+    hours: str, now: str, until: str | None
+) -> None:
+    quiet = wish(quiet_hours=hours)
+    at = datetime.fromisoformat(now).replace(tzinfo=UTC)
+    (found,) = wishes([quiet], make_alert(priority="urgent"), at)
+    end = datetime.fromisoformat(until).replace(tzinfo=UTC).timestamp() if until else 0
+    assert found.not_before == end
+    (flash,) = wishes([quiet], make_alert(priority="flash"), at)
+    assert flash.not_before == 0
+
+
+def test_who_is_awake_decides_for_a_channel_that_two_subscriptions_share() -> None:
+    night = MORNING.replace(hour=2)
+    asleep = wish("asleep", quiet_hours="22:00-06:00 UTC")
+    assert wishes([asleep, wish("awake")], make_alert(), night)[0].not_before == 0
+    awake_elsewhere = wish("elsewhere", topics=("bombing",))
+    assert wishes([asleep, awake_elsewhere], make_alert(), night)[0].not_before > 0
+
+
+@pytest.mark.parametrize("hours", ["23-7", "25:00-07:00 UTC", "23:00-07:00", "23:00-07:00 Nowhere"])
+def test_quiet_hours_that_cannot_be_read_are_refused(hours: str) -> None:
+    with pytest.raises(ValidationError):
+        wish(quiet_hours=hours)
+
+
+def test_a_report_that_was_old_when_first_seen_does_not_ring() -> None:
+    young = wish(max_age_hours=6)
+    old = make_alert(at=MORNING, published_at=MORNING - timedelta(hours=7))
+    assert not matches(young, old)
+    assert matches(wish(), old)
+    assert matches(young, make_alert(at=MORNING, published_at=MORNING - timedelta(hours=5)))
+    assert matches(young, make_alert(at=MORNING, published_at=None))
