@@ -38,6 +38,8 @@ def command(
     except (HeldError, SupervisorError) as error:
         _say(str(error))
         raise typer.Exit(1) from None
+    if sys.stderr.isatty():
+        print(file=sys.stderr)  # the terminal has printed ^C without an end of line
     _say("all has ended")
 
 
