@@ -8,7 +8,7 @@ from __future__ import annotations
 import gzip
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -16,6 +16,12 @@ from typing import Any, Final
 from classifiers.model import compose
 
 LABELLED_FILES: Final = ("train.jsonl", "train_multilingual.jsonl", "train_sabotage.jsonl")
+#: Reports without labels; those that we read ourselves are labelled, by id, in `REPORT_LABELS`.
+UNLABELLED_FILE: Final = "unlabelled.jsonl.gz"
+
+_DATA: Final = Path(__file__).parent / "data"
+REPORT_LABELS: Final = _DATA / "report_labels.tsv"
+OWN_TEXTS: Final = _DATA / "own_texts.tsv"
 
 _LANGUAGE_ENDING: Final = re.compile(r"-[a-z]{2}$")
 _WRITTEN: Final = re.compile(r"^written-[a-z]{2}-")
@@ -42,15 +48,49 @@ class Example:
 
 
 def read_directory(directory: Path) -> list[Example]:
-    """All labelled files of a data directory that are there.
+    """Everything there is to learn from.
+
+    The labelled files of a data directory, its unlabelled reports as far as they have been
+    labelled here since, and the texts of our own.
 
     Raises:
-        ExampleError: no file is there, or one holds a line that cannot be used.
+        ExampleError: no labelled file is there, or one holds a line that cannot be used.
     """
     paths = [directory / name for name in LABELLED_FILES if (directory / name).is_file()]
     if not paths:
         raise ExampleError(f"{directory}: none of {', '.join(LABELLED_FILES)} is there")
-    return [example for path in paths for example in read_examples(path)]
+    examples = [example for path in paths for example in read_examples(path)]
+    return examples + read_labelled_since(directory / UNLABELLED_FILE) + read_own_texts()
+
+
+def read_labelled_since(path: Path, labels: Path = REPORT_LABELS) -> list[Example]:
+    """The reports of an unlabelled file whose labels are in ours; none if the file is not there.
+
+    Raises:
+        ExampleError: a line of either file cannot be used.
+    """
+    if not path.is_file():
+        return []
+    known = {fields[0]: fields[1] for fields in _table(labels, 2)}
+    rows = ((number, row) for number, row in read_rows(path) if row.get("id") in known)
+    return [
+        _example({**row, "topics": _topic_list(known[str(row["id"])])}, f"{path}:{number}")
+        for number, row in rows
+    ]
+
+
+def read_own_texts(path: Path = OWN_TEXTS) -> list[Example]:
+    """Our own texts about invented events.
+
+    Raises:
+        ExampleError: a line is not language, topics and text, parted by tabs.
+    """
+    return [
+        Example(
+            f"own-{number:03}", text, frozenset(_topic_list(topics)), language, "", f"own-{number}"
+        )
+        for number, (language, topics, text) in enumerate(_table(path, 3))
+    ]
 
 
 def read_examples(path: Path) -> list[Example]:
@@ -77,9 +117,18 @@ def read_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         raise ExampleError(f"{path}: {err}") from err
 
 
-def groups(examples: Sequence[Example]) -> list[str]:
-    """The group of each example, for splits that keep renderings together."""
-    return [example.group for example in examples]
+def _table(path: Path, columns: int) -> list[list[str]]:
+    """The rows of a tab-separated file; `#` begins a comment line."""
+    lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    rows = [line.split("\t") for line in lines if not line.startswith("#")]
+    for row in rows:
+        if len(row) != columns:
+            raise ExampleError(f"{path}: not {columns} columns: {row[0]!r}")
+    return rows
+
+
+def _topic_list(field: str) -> list[str]:
+    return [] if field == "-" else field.split(",")
 
 
 def _row(line: bytes, place: str) -> dict[str, Any]:

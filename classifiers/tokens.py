@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 #: Characters of one text that are read. A newspaper's longest features stay below it.
 MAX_CHARS: Final = 24_000
 #: The first window holds the title and the lead, which says what a report is about.
-LEAD_WORDS: Final = 100
+LEAD_WORDS: Final = 80
 #: Later windows are about as long as the reports the model learned from.
 WINDOW_WORDS: Final = 60
 

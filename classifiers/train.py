@@ -7,7 +7,7 @@ Everything that is tuned here is tuned on predictions for reports left out of th
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -22,17 +22,26 @@ from classifiers.artifact import Artifact
 from classifiers.examples import Example
 from classifiers.topics import TOPICS, Topic
 
+#: Outside these a threshold only follows the noise of a few reports.
+MIN_THRESHOLD: Final = 0.3
+MAX_THRESHOLD: Final = 0.95
+
 F64 = NDArray[np.float64]
 Labels = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """What can be chosen about a training run; the defaults are those of the shipped model."""
+    """What can be chosen about a training run; the defaults are those of the shipped model.
+
+    `cost` is the support vector machines' C. Thresholds aim at the best F1 or, with an
+    `aim_precision`, at the highest recall that keeps this precision, topic by topic.
+    """
 
     bits: int = 18
-    cost: float = 0.5
+    cost: float = 1.0
     folds: int = 5
+    aim_precision: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +61,7 @@ def fit(examples: Sequence[Example], recipe: Recipe, topics: Sequence[Topic] = T
     left_out = _left_out_scores(rows, labels, examples, recipe)
     slopes, offsets = _calibrate(left_out, labels)
     probabilities = 1 / (1 + np.exp(-(left_out * slopes + offsets)))
-    thresholds = best_thresholds(labels, probabilities)
+    thresholds = find_thresholds(labels, probabilities, recipe.aim_precision)
     linear = _fit_linear(rows, labels, recipe)
     return Artifact(
         topics=tuple(
@@ -100,17 +109,23 @@ def weigh(counts: sparse.csr_matrix, idf: F64) -> sparse.csr_matrix:
     return (sparse.diags(1 / lengths) @ counts @ sparse.diags(idf)).tocsr()
 
 
-def best_thresholds(labels: Labels, probabilities: F64) -> F64:
-    """The threshold of best F1 for each topic."""
-    chosen = []
+def find_thresholds(labels: Labels, probabilities: F64, aim_precision: float | None) -> F64:
+    """The threshold of each topic: best F1, or the highest recall at a wanted precision."""
+    chosen = np.full(labels.shape[1], MAX_THRESHOLD)
     for column in range(labels.shape[1]):
         order = np.argsort(-probabilities[:, column], kind="stable")
         hits = np.cumsum(labels[order, column])
-        f1 = 2 * hits / (np.arange(1, len(order) + 1) + labels[:, column].sum())
-        best = int(f1.argmax())
-        after = order[min(best + 1, len(order) - 1)]
-        chosen.append((probabilities[order[best], column] + probabilities[after, column]) / 2)
-    return np.array(chosen)
+        told = np.arange(1, len(order) + 1)
+        if aim_precision is None:
+            last = int((2 * hits / (told + labels[:, column].sum())).argmax())
+        else:
+            good = np.flatnonzero(hits / told >= aim_precision)
+            if not len(good):
+                continue
+            last = int(good[-1])
+        after = order[min(last + 1, len(order) - 1)]
+        chosen[column] = (probabilities[order[last], column] + probabilities[after, column]) / 2
+    return chosen.clip(MIN_THRESHOLD, MAX_THRESHOLD)
 
 
 def _left_out_scores(
@@ -129,7 +144,7 @@ def _fit_linear(rows: sparse.csr_matrix, labels: Labels, recipe: Recipe) -> Line
     weights = np.zeros((rows.shape[1], labels.shape[1]))
     intercepts = np.zeros(labels.shape[1])
     for column in range(labels.shape[1]):
-        machine = LinearSVC(C=recipe.cost, class_weight="balanced", random_state=0)
+        machine = LinearSVC(C=recipe.cost, random_state=0)
         machine.fit(rows, labels[:, column])
         weights[:, column] = machine.coef_[0]
         intercepts[column] = machine.intercept_[0]
@@ -156,9 +171,5 @@ def _facts(examples: Sequence[Example], recipe: Recipe) -> dict[str, Any]:
             language: sum(example.language == language for example in examples)
             for language in languages
         },
-        "recipe": {"bits": recipe.bits, "cost": recipe.cost, "folds": recipe.folds},
+        "recipe": asdict(recipe),
     }
-
-
-#: Learned with scikit-learn; the shipped file is read without it.
-TRAINER: Final = "scikit-learn LinearSVC, one a topic"

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from classifiers import artifact, train
+from classifiers import artifact, language, language_training, train
 from classifiers.examples import ExampleError, read_directory
 
 
@@ -15,14 +15,43 @@ def command(
     data: Annotated[Path, typer.Option(help="Directory with the labelled files.")] = Path(
         "../shared/data/topics"
     ),
-    out: Annotated[Path, typer.Option(help="Where the model file goes.")] = artifact.SHIPPED,
+    out: Annotated[Path | None, typer.Option(help="Where the model goes; else it ships.")] = None,
+    before: Annotated[
+        str, typer.Option(help="Learn only from reports dated before this day (ISO 8601).")
+    ] = "",
+    aim_precision: Annotated[
+        float | None,
+        typer.Option(min=0.5, max=0.99, help="Thresholds for this precision; else the best F1."),
+    ] = None,
+    languages: Annotated[
+        bool, typer.Option("--languages", help="Train the language identifier instead.")
+    ] = False,
 ) -> None:
-    """Train a model on every labelled report in a directory and write it to a file."""
+    """Train on every labelled report in a directory and write the model to a file."""
     try:
-        examples = read_directory(data)
-        trained = train.fit(examples, train.Recipe())
-        version = artifact.save(trained, out)
+        told = (
+            _train_languages(data, out or language.MODEL_FILE)
+            if languages
+            else _train_topics(data, out or artifact.SHIPPED, before, aim_precision)
+        )
     except (ExampleError, OSError) as err:
         typer.echo(f"wirebell train: {err}", err=True)
         raise typer.Exit(1) from err
-    typer.echo(f"{out}: model {version}, from {len(examples)} reports")
+    typer.echo(told)
+
+
+def _train_topics(data: Path, out: Path, before: str, aim_precision: float | None) -> str:
+    examples = read_directory(data)
+    if before:
+        examples = [example for example in examples if example.date < before]
+    trained = train.fit(examples, train.Recipe(aim_precision=aim_precision))
+    version = artifact.save(trained, out)
+    return f"{out}: model {version}, from {len(examples)} reports"
+
+
+def _train_languages(data: Path, out: Path) -> str:
+    samples = language_training.read_samples(data)
+    if not samples:
+        raise ExampleError(f"{data}: no texts with a language")
+    language_training.save(language_training.fit(samples), out)
+    return f"{out}: language identifier, from {len(samples)} texts"
