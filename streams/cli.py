@@ -20,6 +20,7 @@ COMMANDS = {
     "worker": ("worker", "Run a worker: screen, join stories, deliver."),
     "page": ("page", "Run the ops page."),
     "kafka-topics": ("kafka_topics", "Create the Kafka topics."),
+    "deliveries": ("deliveries", "Show destinations and attempts, turn on, send again."),
     "dead-letters": ("dead_letters", "List, show and replay dead letters."),
     "story": ("story", "Tell how a story came about."),
     "classify": ("classify", "Classify a JSONL file."),

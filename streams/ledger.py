@@ -8,6 +8,7 @@ not decide when to retry: `streams/retries.py` does.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -121,7 +122,7 @@ class Ledger:
 
     def __post_init__(self) -> None:
         common = (_LUA / "ledger_common.lua").read_text(encoding="utf-8")
-        for name in ("want", "claim", "hold", "settle", "turn_on"):
+        for name in ("want", "claim", "hold", "settle", "turn_on", "resend"):
             text = (_LUA / f"ledger_{name}.lua").read_text(encoding="utf-8")
             self._scripts[name] = self.redis.register_script(common + text)
 
@@ -201,6 +202,27 @@ class Ledger:
     async def turn_on(self, destination: str) -> bool:
         """Turn a destination on again; what it missed is due. False when it was not off."""
         return bool(await self._call("turn_on", [self.clock(), destination]))
+
+    async def resend(self, destination: str, story_id: str) -> bool:
+        """Tell a destination again, as the story stands: a webhook with the same id, Slack by
+        an edit. False when the ledger has forgotten the story or its alert.
+        """
+        return bool(await self._call("resend", [self.clock(), f"{destination}|{story_id}"]))
+
+    async def told_since(self, destination: str, since: float) -> list[str]:
+        """The ids of the stories that a destination was told of since then, oldest first.
+        Walks over its jobs; for a person's command, not for a loop.
+        """
+        prefix = f"{self.keys.tag}ledger:job:{destination}|"
+        pattern = re.sub(r"([\\*?\[\]])", r"\\\1", prefix) + "*"
+        found: list[tuple[float, str]] = []
+        async for name in self.redis.scan_iter(match=pattern, count=1_000):
+            told_at, story = await cast(
+                Awaitable[list[bytes | None]], self.redis.hmget(name, ["told_at", "story"])
+            )
+            if told_at is not None and story is not None and float(told_at) >= since:
+                found.append((float(told_at), story.decode()))
+        return [story for _, story in sorted(found)]
 
     async def attempts(self, limit: int = 100) -> list[Attempt]:
         """The last attempts, newest first (2,000 are kept)."""

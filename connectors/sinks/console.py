@@ -54,8 +54,8 @@ class ConsoleSink:
 
     @property
     def pace(self) -> Pace:
-        """One line of print after the other."""
-        return Pace(in_flight=1)
+        """A few at once: each waits for its turn at the terminal, not for the ledger."""
+        return Pace(in_flight=4, target_in_flight=4)
 
     async def deliver(self, delivery: Delivery) -> Result:
         """Print the alert. In a thread: a terminal that is held up must not hold the line."""

@@ -14,7 +14,8 @@ class SinkSettings(BaseModel):
         extra="forbid", frozen=True, hide_input_in_errors=True, use_attribute_docstrings=True
     )
 
-    timeout_s: Annotated[float, Field(ge=1, le=60)] = 15
+    # The ledger's lease of 60 s leaves 45 s in which a late request may still be applied.
+    timeout_s: Annotated[float, Field(ge=1, le=15)] = 15
     """Seconds after which an attempt counts as unanswered."""
 
 

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import structlog
 from slack_sdk.web.async_client import AsyncWebClient
 
 from connectors.sinks.http_outcome import open_session
@@ -25,7 +26,9 @@ from connectors.sinks.told import News, decode_told, encode_told, news_since, to
 
 # After an answer was lost, Slack may still apply the request; measured apart, 45 s covers it.
 SETTLE_S = 45.0
-_SCOPES = frozenset({"chat:write", "channels:history"})
+# Any one of these lets it look back in channels of that kind.
+_HISTORY_SCOPES = frozenset({"channels:history", "groups:history", "im:history", "mpim:history"})
+_log = structlog.get_logger(__name__)
 
 
 def _now() -> datetime:
@@ -111,7 +114,13 @@ class SlackSink:
             if slack_error(error) in GONE:
                 return None
             seen = result_of(error)
-            return Result("unknown", {}, seen.retry_after_s, f"looking back: {seen.detail}")
+            if seen.outcome == "refused":
+                # The token may not read this channel. Silence would be the greater harm; if
+                # the channel or the token itself is wrong, sending says so.
+                _log.warning("cannot look back", sink=self._id, detail=seen.detail)
+                return None
+            detail = f"looking back: {seen.detail}"
+            return Result("unknown", {}, seen.retry_after_s, detail, seen.status)
 
     async def check(self) -> str:
         """Whether the token is good and may write and look back."""
@@ -120,8 +129,11 @@ class SlackSink:
         except Exception as error:  # noqa: BLE001 - as above
             return result_of(error).detail
         granted = {scope.strip() for scope in answer.headers.get("x-oauth-scopes", "").split(",")}
-        missing = sorted(_SCOPES - granted) if granted != {""} else []
-        return f"the token lacks {', '.join(missing)}" if missing else ""
+        if granted == {""}:  # what stands between us and Slack has dropped the header
+            return ""
+        if "chat:write" not in granted:
+            return "the token lacks the scope chat:write"
+        return "" if granted & _HISTORY_SCOPES else "the token lacks the scope channels:history"
 
     async def close(self) -> None:
         """Close the connections."""

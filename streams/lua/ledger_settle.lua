@@ -31,6 +31,7 @@ if what == 'receipt' or what == 'found' then
     done = revision
     redis.call('HSET', hash, 'done', done, 'receipt', receipt)
   end
+  redis.call('HSET', hash, 'told_at', now)
   redis.call('HDEL', about, 'failing_since')
   redis.call('HSET', about, 'told_at', now)
 end

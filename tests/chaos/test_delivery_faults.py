@@ -190,7 +190,7 @@ async def test_slack_faults_at_a_third_of_all_requests_lose_and_double_nothing(
     targets = tuple(Target(sink="slack", to=channel) for channel in CHANNELS)
     rig.slack.faults.among, rig.slack.faults.share = kinds, 0.33
     workers = [rig.deliveries(targets=targets) for _ in range(2)]
-    number = 20 * LOAD
+    number = 12 * LOAD
     for revision in (1, 2):
         alerts = [make_alert(f"s{count}", revision) for count in range(number)]
         await workers[0].accept(alerts)

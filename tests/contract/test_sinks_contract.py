@@ -205,6 +205,15 @@ async def test_looking_back_while_slack_is_down_says_that_it_does_not_know() -> 
         assert found is not None and found.outcome == "unknown"
 
 
+async def test_a_token_that_may_not_look_back_is_named_and_silences_nothing() -> None:
+    async with FakeSlack(scopes="chat:write") as server:
+        settings = SlackSettings(token=SecretStr("xoxb-test"), api_url=server.url)
+        sink = make_sink("slack", settings)
+        assert await sink.check() == "the token lacks the scope channels:history"
+        assert await sink.look_back(delivery(Rig(sink, lambda: 0, "C0000001"))) is None
+        await sink.close()
+
+
 def _closed_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -53,6 +53,7 @@ class FakeSlack:
     violations: list[str] = field(default_factory=list)
     page_size: int = 200
     clock: Any = None
+    scopes: str = "chat:write,channels:history"
     _runner: web.AppRunner | None = None
     _count: int = 0
 
@@ -118,7 +119,7 @@ class FakeSlack:
 
     def _auth_test(self, _: dict[str, Any]) -> web.Response:
         answer = _ok({"team": "Fake", "user": "wirebell", "bot_id": "B1"})
-        answer.headers["x-oauth-scopes"] = "chat:write,channels:history"
+        answer.headers["x-oauth-scopes"] = self.scopes
         return answer
 
     def _conversations_list(self, _: dict[str, Any]) -> web.Response:
@@ -155,6 +156,8 @@ class FakeSlack:
         return _error("message_not_found")
 
     def _conversations_history(self, body: dict[str, Any]) -> web.Response:
+        if "history" not in self.scopes:
+            return _error("missing_scope")
         channel = self._channel(str(body.get("channel", "")), by_name=False)
         if channel is None:
             return _error("channel_not_found")
