@@ -74,6 +74,8 @@ class Supervisor:
         self._children: dict[str, Child] = {}
         self._next_care_at = 0.0
         self.settings = settings
+        # Whether an earlier run has left its memory of what has rung.
+        self.resumes = (self.state.path / "redis").exists()
 
     def run(self, started: Callable[[], None]) -> None:
         """Start all, call `started`, watch until SIGINT, SIGTERM or SIGHUP, end all.

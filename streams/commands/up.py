@@ -53,6 +53,8 @@ def _brief(supervisor: Supervisor, path: Path) -> None:
         logs=str(state.path / "logs"),
     ):
         _say(f"  {line}")
+    if supervisor.redis and supervisor.resumes:
+        _say(f"What rang before stays silent; to begin anew, delete {settings.state_dir}/redis.")
     _say("Alerts follow here. Ctrl-C ends it all.")
     supervisor.watch = Briefing(settings, supervisor.state.since, _say).look
 

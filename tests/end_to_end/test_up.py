@@ -60,6 +60,7 @@ class FirstMinute:
     left: list[str]
     code: int
     second_terminal: str
+    second_lines: str
     second_code: int
 
 
@@ -134,6 +135,7 @@ def _watch(line: LineUp) -> FirstMinute:
         left,
         code,
         line.out.read_text(),
+        line.err.read_text(),
         line.process.returncode,
     )
 
@@ -247,3 +249,5 @@ def test_ctrl_c_ends_everything_in_time_and_leaves_no_lock(minute: FirstMinute) 
 def test_after_a_restart_no_story_rings_twice(minute: FirstMinute) -> None:
     assert minute.second_code == 0
     assert minute.second_terminal == ""
+    assert "What rang before stays silent" in minute.second_lines
+    assert "What rang before" not in minute.lines
