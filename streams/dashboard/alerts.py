@@ -10,14 +10,17 @@ import asyncio
 import contextlib
 from collections import OrderedDict
 from collections.abc import Iterable
+from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
+from redis.asyncio import Redis
 
 from connectors.records import Alert, RecordError, decode_alert
 from streams import kafka_topics
 from streams.kafka_offsets import client_options
+from streams.keys import Keys
 from streams.settings import KafkaSettings
 
 KEEP_STORIES = 200
@@ -53,6 +56,20 @@ class Alerts:
     def get(self, story_id: str) -> Alert | None:
         """The latest alert of a story."""
         return self._latest.get(story_id)
+
+
+async def recall_alerts(redis: Redis, keys: Keys) -> list[Alert]:
+    """The latest alerts that the ledger holds, for stories whose alerts Kafka no longer has:
+    the embedded broker forgets everything when it ends.
+
+    Raises:
+        RedisError: Redis is away; ask again.
+    """
+    ids: list[Any] = list(await redis.zrevrange(keys.stories, 0, KEEP_STORIES - 1))
+    pipe = redis.pipeline(transaction=False)
+    for story_id in ids:
+        pipe.hget(f"{keys.tag}ledger:alert:{story_id.decode()}", "raw")
+    return list(_decoded(await pipe.execute() if ids else []))
 
 
 async def follow_alerts(settings: KafkaSettings, alerts: Alerts, stop: asyncio.Event) -> None:

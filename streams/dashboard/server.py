@@ -10,6 +10,7 @@ import msgspec
 from aiohttp import web
 
 from streams.dashboard import access
+from streams.dashboard.actions import Actions
 from streams.dashboard.exposition import expose
 from streams.dashboard.watch import Watch
 
@@ -35,6 +36,7 @@ def make_server(watch: Watch, token: str = "") -> web.Application:
     app.router.add_get("/healthz", _healthz)
     app.router.add_get("/readyz", _readyz)
     app.router.add_get("/metrics", _metrics)
+    Actions(watch).add_routes(app)
     app.router.add_static("/static", STATIC)
     return app
 

@@ -101,6 +101,7 @@ class Process(msgspec.Struct, frozen=True, kw_only=True):
 class DestinationView(msgspec.Struct, frozen=True, kw_only=True):
     """One place that is told, and how that goes."""
 
+    id: str
     sink: str
     target: str
     waiting: int
@@ -362,6 +363,7 @@ def _destinations(observer: Observer) -> list[DestinationView]:
         failed = attempt is not None and attempt.outcome != "delivered"
         views.append(
             DestinationView(
+                id=one.id,
                 sink=one.sink,
                 target=one.target,
                 waiting=one.waiting,

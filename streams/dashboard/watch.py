@@ -14,8 +14,9 @@ from datetime import UTC, datetime
 
 import msgspec
 import structlog
+from redis.exceptions import RedisError
 
-from streams.dashboard.alerts import Alerts, follow_alerts
+from streams.dashboard.alerts import Alerts, follow_alerts, recall_alerts
 from streams.dashboard.exposition import record_verdict
 from streams.dashboard.history import History
 from streams.dashboard.view import Change, Snapshot, StoryView, show, show_story
@@ -45,6 +46,7 @@ class Watch:
         """Watch until `stop`. Never raises for Redis or Kafka."""
         observer = self.observer
         async with asyncio.TaskGroup() as group:
+            group.create_task(self._recall(stop))
             group.create_task(_every(REDIS_EVERY_S, observer.look_at_redis, stop))
             group.create_task(_every(KAFKA_EVERY_S, observer.look_at_kafka, stop))
             group.create_task(_every(SHOW_EVERY_S, self._show, stop))
@@ -76,6 +78,16 @@ class Watch:
         if self.alerts.version != self._stories_version:
             self._stories_version = self.alerts.version
             self.broadcast.publish("stories", msgspec.json.encode(self.stories()))
+
+    async def _recall(self, stop: asyncio.Event) -> None:
+        """Begin with the stories that the ledger knows, once Redis answers."""
+        observer = self.observer
+        while not stop.is_set():
+            try:
+                self.alerts.take(await recall_alerts(observer.redis, observer.keys))
+                return
+            except (RedisError, OSError):
+                await asyncio.sleep(REDIS_EVERY_S)
 
     def _note(self, verdict: Verdict) -> None:
         """Remember and log every turn of the verdict."""

@@ -6,7 +6,8 @@ import json
 import os
 import re
 from pathlib import Path
-from urllib.request import urlopen
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -197,3 +198,33 @@ def test_screenshots_are_taken(
     folder.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=folder / f"ops-page-{name}.png")
     assert (folder / f"ops-page-{name}.png").stat().st_size > 20_000
+
+
+def test_dead_letters_are_shown_and_replayed_after_a_count(open_page: OpenPage) -> None:
+    page = open_page()
+    page.get_by_role("button", name="Show dead letters: screen, undecodable").click()
+    letter = page.locator("#letter-list li").first
+    expect(letter.locator("pre")).to_have_text('{"id": "broken')
+    before = int(
+        page.locator("#letter-rows tr", has_text="undecodable").locator("td").nth(2).inner_text()
+    )
+    page.get_by_role("button", name="Replay").click()
+    page.get_by_role("button", name=re.compile(r"Replay \d+ now")).click()
+    expect(page.locator("#letter-said")).to_contain_text("sent back")
+    again = page.locator("#letter-rows tr", has_text="undecodable").locator("td").nth(2)
+    expect(again).to_have_text(str(before + 1), timeout=15_000)  # it is as broken as before
+
+
+def test_a_story_says_who_was_told_what(open_page: OpenPage) -> None:
+    page = open_page()
+    story = page.locator(".story").first
+    story.locator("summary").click()
+    expect(story.locator(".told li").first).to_contain_text(re.compile("revision [1-9]"))
+
+
+def test_a_form_on_another_site_can_make_the_page_do_nothing(line: BrowserLine) -> None:
+    wish = b'{"stage": "screen", "reason": "undecodable"}'
+    for headers in ({"Content-Type": "text/plain"}, {"Content-Type": "application/json"}):
+        request = Request(line.url + "api/dead-letters/replay", wish, headers)
+        with pytest.raises(HTTPError, match="403"):
+            urlopen(request)

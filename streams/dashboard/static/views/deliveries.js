@@ -1,6 +1,7 @@
 // Who is told, how that goes, and the last attempts.
 
-import { byId, fillRow, keyed, makeRow, setData, setText } from "../dom.js";
+import { act } from "../act.js";
+import { byId, el, fillRow, keyed, makeRow, setData, setHidden, setText } from "../dom.js";
 import * as format from "../format.js";
 
 const OUTCOMES = {
@@ -25,12 +26,27 @@ function stateOf(one) {
   return ["ok", one.told_at ? "up to date" : "not told yet"];
 }
 
+function makeDestination(one) {
+  const row = makeRow(["", "", "number", "", "act"]);
+  const button = el("button", { className: "quiet", attributes: { type: "button", "aria-label": `Turn ${place(one)} on` } }, "Turn on");
+  button.hidden = true;
+  button.addEventListener("click", async () => {
+    button.disabled = true;
+    const answer = await act("/api/destinations/turn-on", { destination: one.id });
+    setText(byId("deliveries-said"), answer.ok ? `${place(one)} is told again` : answer.text);
+    button.disabled = false;
+  });
+  row.lastElementChild.append(button);
+  return row;
+}
+
 export function showDeliveries(destinations, attempts) {
   const waiting = destinations.reduce((sum, one) => sum + one.waiting, 0);
   setText(byId("deliveries-note"), destinations.length ? (waiting ? `${format.count(waiting)} wait` : "Nothing waits") : "Nobody has been told anything yet");
-  keyed(byId("destination-rows"), destinations, place, () => makeRow(["", "", "number", ""]), (row, one) => {
+  keyed(byId("destination-rows"), destinations, place, makeDestination, (row, one) => {
     const [state, words] = stateOf(one);
     fillRow(row, [place(one), words, format.count(one.waiting), format.ago(one.told_at)]);
+    setHidden(row.querySelector("button"), !one.off);
     setData(row, "state", state);
   });
   const key = (one) => `${one.at}${one.sink}${one.target}${one.story_id}${one.revision}`;

@@ -1,6 +1,6 @@
-// The line's own tables: lag by partition, dead letters by reason, processes.
+// The line's own tables: lag by partition, processes.
 
-import { byId, fillRow, keyed, makeRow, setData, setHidden, setText } from "../dom.js";
+import { byId, fillRow, keyed, makeRow, setData, setText } from "../dom.js";
 import * as format from "../format.js";
 
 const LAG = {
@@ -22,17 +22,6 @@ export function showLag(partitions) {
     const behindS = one.records ? format.seconds(one.seconds) : "0 s";
     fillRow(row, [`${one.kafka_topic}/${one.partition}`, behindS, format.count(one.records), format.count(one.committed), state]);
     setData(row, "state", one.state === "ok" ? "ok" : one.state === "stop" ? "bad" : "poor");
-  });
-}
-
-export function showLetters(groups, total) {
-  const shown = groups.length > 0;
-  setText(byId("letters-note"), total ? `${format.count(total)} in Kafka` : "None");
-  setHidden(byId("letters-table"), !shown);
-  const cells = ["", "", "number", "number"];
-  keyed(byId("letter-rows"), groups, (one) => `${one.stage} ${one.reason}`, () => makeRow(cells), (row, one) => {
-    fillRow(row, [one.stage, one.reason.replaceAll("_", " "), format.count(one.recent), format.count(one.total)]);
-    setData(row, "state", one.recent && one.stage !== "source" ? "poor" : "ok");
   });
 }
 

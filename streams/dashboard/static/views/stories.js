@@ -23,16 +23,35 @@ byId("more-stories").addEventListener("click", () => {
   byId("story-list").children[from]?.querySelector("summary")?.focus();
 });
 
-function makeStory() {
-  return el(
+function makeStory(one) {
+  const node = el(
     "article",
     { className: "story" },
     el("p", { className: "kicker" }, el("span", { className: "priority" }), el("span", { className: "when" }), el("span", { className: "kind" })),
     el("h3", { attributes: { dir: "auto" } }),
     el("p", { className: "topics" }),
     el("p", { className: "facts" }),
-    el("details", {}, el("summary", {}, "How it came about"), el("div", { className: "inside" })),
+    el("details", {}, el("summary", {}, "How it came about"), el("div", { className: "inside" }), el("div", { className: "inside told" })),
   );
+  node.querySelector("details").addEventListener("toggle", () => showTold(node, one.id));
+  return node;
+}
+
+// Who was told what, when: asked for only while somebody looks.
+async function showTold(node, storyId) {
+  const details = node.querySelector("details");
+  if (!details.open) return;
+  const answer = await fetch(`/api/stories/${encodeURIComponent(storyId)}/deliveries`);
+  const attempts = answer.ok ? await answer.json() : [];
+  const told = attempts.map(attempt);
+  const title = el("p", { className: "why" }, told.length ? "Who was told" : "Nobody has been told");
+  details.querySelector(".told").replaceChildren(title, el("ol", { className: "reports" }, ...told));
+}
+
+function attempt(one) {
+  const outcome = one.outcome.replaceAll("_", " ");
+  const why = one.detail && one.outcome !== "delivered" ? `: ${one.detail}` : "";
+  return el("li", {}, el("time", {}, format.clock(one.at, true)), el("span", {}, `${one.sink} ${one.target}`.trim()), el("span", {}, `revision ${one.revision} ${outcome}${why}`));
 }
 
 function fillStory(node, one) {
@@ -57,6 +76,7 @@ function rewrite(node, one) {
   facts.replaceChildren(...factWords(one));
   details.querySelector("summary").setAttribute("aria-label", `How it came about: ${one.headline}`);
   details.querySelector(".inside").replaceChildren(...inside(one));
+  if (details.open) showTold(node, one.id);
 }
 
 function kindWords(one) {

@@ -13,8 +13,10 @@ export function showVerdict(verdict, changes) {
   const since = `Since ${format.moment(verdict.since)} · ${format.age(verdict.since)}`;
   setText(byId("verdict-since"), since);
   document.title = `${WORDS[verdict.state]} · Wirebell`;
-  keyed(byId("findings"), verdict.findings, (one) => one.room + one.level + one.since, makeFinding, fillFinding);
-  setHidden(byId("findings"), verdict.findings.length === 0);
+  // A single cause is in the headline already.
+  const rest = verdict.findings.filter((one) => one.words !== verdict.words);
+  keyed(byId("findings"), rest, (one) => one.room + one.level + one.since, makeFinding, fillFinding);
+  setHidden(byId("findings"), rest.length === 0);
   setHidden(byId("turns"), changes.length < 2);
   keyed(byId("turns-list"), changes, (one) => one.at, makeTurn, () => {});
 }
