@@ -123,6 +123,9 @@ class WorkerApp(faust.App):
 
     fetch_wait_ms: int = 500
 
+    def _create_directories(self) -> None:
+        """None: without tables there is nothing to keep, and the folder we stand in is not ours."""
+
     def _new_transport(self) -> EagerTransport:
         return EagerTransport(self.conf.broker_consumer, self)
 

@@ -60,6 +60,7 @@ def test_killed_at_every_place_nothing_is_lost_and_nothing_decided_twice(line: W
     assert line.dead_letters() == []
 
 
+@pytest.mark.parametrize("kafka", ["embedded"], indirect=True)  # Redis knows no lanes
 def test_redis_away_is_waited_out_even_through_a_sigterm(
     kafka: Lane, own_redis: EmbeddedRedis, redis_prefix: str, tmp_path: Path
 ) -> None:

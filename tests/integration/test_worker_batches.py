@@ -76,6 +76,7 @@ def test_sigterm_finishes_what_is_in_hand_and_loses_nothing(line: WorkerLine) ->
     line.expect_each_once(2_000)
 
 
+@pytest.mark.parametrize("kafka", ["embedded"], indirect=True)
 def test_a_bad_release_stops_the_worker_instead_of_draining_the_line(line: WorkerLine) -> None:
     worker = line.start(most_in_a_row=20)
     line.publish([make_article(number, "poison-screen") for number in range(200)])

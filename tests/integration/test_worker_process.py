@@ -57,6 +57,7 @@ def test_an_article_becomes_one_alert_and_its_copy_none(line: WorkerLine, tmp_pa
     assert "sabotage" in [score.topic for score in alerts[0].story.topics]
     said = _read(tmp_path / "err")
     assert "Traceback" not in said
+    assert not list(ROOT.glob(f"{line.lane.prefix}*"))  # Faust would make folders where we stand
 
 
 def test_a_worker_waits_for_redis_and_ends_when_told_to(line: WorkerLine, tmp_path: Path) -> None:
