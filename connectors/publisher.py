@@ -149,13 +149,13 @@ class Publisher:
             raise PublishError("Kafka did not confirm in time") from error
         except (KafkaError, ValueError, OSError) as error:
             await self._discard(outcome)
-            raise PublishError(_describe(error)) from error
+            raise PublishError(describe(error)) from error
         faults = [fault for fault in outcome.errors if not isinstance(fault[1], _RECORD_FAULTS)]
         if faults:
             await self._discard(outcome)
-            raise PublishError(_describe(faults[0][1])) from faults[0][1]
+            raise PublishError(describe(faults[0][1])) from faults[0][1]
         if outcome.errors:
-            refusals = [Refusal(index, _describe(error)) for index, error in outcome.errors]
+            refusals = [Refusal(index, describe(error)) for index, error in outcome.errors]
             raise PublishError(f"Kafka refused {len(refusals)} messages", refusals)
 
     async def close(self) -> None:
@@ -211,6 +211,12 @@ class Publisher:
             producer._sender.force_close()
 
 
+def describe(error: BaseException) -> str:
+    """One line for a person: what kind of error, and its beginning."""
+    name, said = type(error).__name__, " ".join(str(error).split())
+    return (said if said.startswith((name, "[Error")) else f"{name}: {said}")[:300]
+
+
 class _Outcome:
     """What became of each message of a batch; tells the event loop once, at the end."""
 
@@ -261,9 +267,3 @@ def _build_producer(connection: KafkaConnection) -> Any:
         allow_auto_create_topics=False,  # ours are declared, with partitions and retention
         metrics_enabled=False,
     )
-
-
-def _describe(error: BaseException) -> str:
-    """One line for a person: what kind of error, and its beginning."""
-    said = " ".join(str(error).split())
-    return f"{type(error).__name__}: {said}"[:300]

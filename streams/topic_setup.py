@@ -15,6 +15,7 @@ from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
 from connectors.kafka_connection import KafkaConnection
+from connectors.publisher import describe
 from streams.kafka_topics import PRODUCER_PARTITIONS, KafkaTopic, declared
 from streams.settings import KafkaSettings
 
@@ -88,10 +89,7 @@ def _admin(settings: KafkaSettings) -> Iterator[Any]:
         finally:
             admin.close()
     except (KafkaError, OSError) as error:
-        said = " ".join(str(error).split())[:200]
-        raise KafkaAwayError(
-            f"Kafka at {settings.bootstrap_servers}: {type(error).__name__} {said}".strip()
-        ) from error
+        raise KafkaAwayError(f"Kafka at {settings.bootstrap_servers}: {describe(error)}") from error
 
 
 def _create(admin: Any, missing: Sequence[KafkaTopic], settings: KafkaSettings) -> None:

@@ -16,9 +16,9 @@ from tests.lanes import Lane, wait_until
 
 # More kills than the places, for a long run: WIREBELL_TEST_KILLS=20.
 MORE_KILLS = int(os.environ.get("WIREBELL_TEST_KILLS", "0"))
-ARTICLES = 1_500
-# At 400 a second a poll holds 100 articles.
+# At 400 a second a poll holds 100 articles; a killed process plays three polls at most.
 A_POLL = 100
+ARTICLES = 1_500 + 3 * A_POLL * MORE_KILLS
 INBOX = """
 [[sources]]
 id = "inbox"

@@ -35,8 +35,9 @@ class SourceLine:
         self._keys = Keys(redis_prefix)
         self._redis = redis.Redis.from_url(redis_url)
         self._processes: list[subprocess.Popen[bytes]] = []
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith("WIREBELL_")}
         self._environment = {
-            **os.environ,
+            **inherited,
             **lane.environment(),
             "WIREBELL_CONFIG": str(folder / "wirebell.toml"),
             "WIREBELL_REDIS__URL": redis_url,
