@@ -29,7 +29,7 @@ from streams.heartbeat import Heartbeat, decode_heartbeat
 from streams.kafka_offsets import BrokerAwayError, KafkaOffsets, PartitionOffsets
 from streams.keys import Keys
 from streams.lag import LagSample, PartitionLag
-from streams.ledger import Attempt, DestinationState, Ledger
+from streams.ledger import RANKS, Attempt, DestinationState, Ledger
 from streams.settings import Settings
 from streams.source_condition import judge_source
 from streams.source_status import SourceStatus, decode_source_status
@@ -90,7 +90,7 @@ class Observer:
     looked_at_redis: bool = False
     looked_at_kafka: bool = False
     _heard: dict[str, tuple[datetime, datetime]] = field(default_factory=dict)
-    _untold: dict[str, datetime] = field(default_factory=dict)
+    _overdue: dict[str, datetime] = field(default_factory=dict)
     _redis: _Watched = field(init=False)
     _kafka: _Watched = field(init=False)
     _ledger: Ledger = field(init=False)
@@ -107,6 +107,7 @@ class Observer:
                 listed = await self.redis.hgetall(self.keys.processes)
                 polled = await self.redis.hgetall(self.keys.sources)
                 self.destinations = tuple(await self._ledger.destinations())
+                self._overdue = await self._read_overdue()
                 self.attempts = tuple(await self._ledger.attempts(ATTEMPTS))
         except (RedisError, OSError, TimeoutError) as error:
             detail = "no answer in time" if isinstance(error, TimeoutError) else "no connection"
@@ -118,7 +119,6 @@ class Observer:
         decoded = (decode_source_status(raw) for raw in polled.values())
         self.statuses = {one.id: one for one in decoded if one is not None}
         self._take_heartbeats(listed, now)
-        self._watch_backlogs(now)
 
     async def look_at_kafka(self, now: datetime) -> None:
         """Read the ends of the Kafka topics and what the workers have committed."""
@@ -198,18 +198,23 @@ class Observer:
         offset = one.beginning if one.committed is None else one.committed
         self.partitions[key] = before.add(LagSample(now, offset, one.end), KEEP_SAMPLES)
 
-    def _watch_backlogs(self, now: datetime) -> None:
-        """Since when each destination that owes something has not been told anything."""
-        untold = {}
-        for one in self.destinations:
-            if one.waiting:
-                told = datetime.fromtimestamp(one.told_at, UTC) if one.told_at else None
-                since = self._untold.get(one.id, now)
-                untold[one.id] = max(since, told) if told else since
-        self._untold = untold
+    async def _read_overdue(self) -> dict[str, datetime]:
+        """Since when each destination's most overdue delivery should have been claimed. What
+        is claimed, or held back until quiet hours end, is due in the future.
+        """
+        pipe = self.redis.pipeline(transaction=False)
+        names = [(one.id, rank) for one in self.destinations for rank in RANKS.values()]
+        for name, rank in names:
+            pipe.zrange(f"{self.keys.tag}ledger:due:{name}:{rank}", 0, 0, withscores=True)
+        overdue: dict[str, datetime] = {}
+        for (name, _), head in zip(names, await pipe.execute() if names else [], strict=True):
+            for _, due in head:
+                moment = datetime.fromtimestamp(due, UTC)
+                overdue[name] = min(moment, overdue.get(name, moment))
+        return overdue
 
     def _backlog(self, one: DestinationState) -> BacklogSeen:
-        oldest_at = self._untold.get(one.id)
+        oldest_at = self._overdue.get(one.id)
         if one.failing_since is not None and one.waiting:
             oldest_at = datetime.fromtimestamp(one.failing_since, UTC)
         last = next(

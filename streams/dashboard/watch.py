@@ -10,7 +10,7 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 import structlog
@@ -25,7 +25,10 @@ from streams.health import Verdict, judge
 from streams.observations import Observer
 
 REDIS_EVERY_S, KAFKA_EVERY_S, SHOW_EVERY_S = 1.0, 2.0, 1.0
+# The first alert is shown at once; on a busy line the list is 100 KB for every viewer.
+STORIES_REST = timedelta(seconds=3)
 SHOWN_STORIES, KEPT_CHANGES = 60, 20
+_LONG_AGO = datetime.fromtimestamp(0, UTC)
 _log = structlog.get_logger(__name__)
 
 
@@ -41,6 +44,7 @@ class Watch:
     snapshot: Snapshot | None = None
     changes: deque[Change] = field(default_factory=lambda: deque(maxlen=KEPT_CHANGES))
     _stories_version: int = -1
+    _stories_at: datetime = _LONG_AGO
 
     async def run(self, stop: asyncio.Event) -> None:
         """Watch until `stop`. Never raises for Redis or Kafka."""
@@ -75,8 +79,9 @@ class Watch:
         point = self.history.add(self.observer, now)
         if point is not None:
             self.broadcast.publish("point", msgspec.json.encode(point))
-        if self.alerts.version != self._stories_version:
-            self._stories_version = self.alerts.version
+        rested = now - self._stories_at >= STORIES_REST
+        if self.alerts.version != self._stories_version and rested:
+            self._stories_version, self._stories_at = self.alerts.version, now
             self.broadcast.publish("stories", msgspec.json.encode(self.stories()))
 
     async def _recall(self, stop: asyncio.Event) -> None:

@@ -12,15 +12,17 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from connectors.records import encode
-from streams.dashboard.alerts import Alerts, follow_alerts
+from streams.dashboard.alerts import Alerts, follow_alerts, recall_alerts
 from streams.health import judge
 from streams.heartbeat import Heartbeat, Sample, encode_heartbeat
 from streams.kafka_offsets import KafkaOffsets
 from streams.kafka_topics import ALERTS, ARTICLES, WORKER_GROUP
 from streams.keys import Keys
+from streams.ledger import Ledger
 from streams.observations import Observer
 from streams.redis_client import connect_redis
 from streams.settings import RedisSettings, Settings
+from streams.subscriptions import Destination, Wish
 from streams.topic_setup import create_kafka_topics
 from tests.fakes.alerts import make_alert
 from tests.lanes import Lane, until
@@ -176,6 +178,34 @@ async def test_a_replaced_log_is_followed_from_its_beginning(kafka: Lane) -> Non
         create_kafka_topics(kafka.settings(partitions=2))
         await produce(kafka, ALERTS, encode(make_alert("s2", 1)))
         await until(has(alerts, "s2", 1), 30, what="the second log")
+
+
+@pytest.mark.parametrize("kafka", ["embedded"], indirect=True)
+async def test_stories_that_kafka_forgot_are_recalled_from_the_ledger(observer: Observer) -> None:
+    redis, keys = observer.redis, observer.keys
+    wish = Wish(Destination("terminal", "", ("all",)), matches=True)
+    alerts = [make_alert("s1", 2), make_alert("s2", 1)]
+    await Ledger(redis, keys).want([(alert, [wish]) for alert in alerts], 0)
+    await redis.zadd(keys.stories, {"s1": 1, "s2": 2, "never-rang": 3})
+    recalled = await recall_alerts(redis, keys)
+    assert [(one.story.id, one.story.revision) for one in recalled] == [("s2", 1), ("s1", 2)]
+
+
+@pytest.mark.parametrize("kafka", ["embedded"], indirect=True)
+async def test_a_delivery_that_nobody_claims_is_a_backlog_and_one_held_back_is_not(
+    observer: Observer,
+) -> None:
+    ledger = Ledger(observer.redis, observer.keys, clock=NOW.timestamp)
+    held = Wish(Destination("slack", "#night", ("n",)), True, NOW.timestamp() + 3600)
+    due = Wish(Destination("slack", "#desk", ("d",)), True)
+    await ledger.want([(make_alert("s1", 1, at=NOW), [held, due])], 0)
+    later = NOW + timedelta(seconds=90)
+    await observer.redis.hset(observer.keys.processes, "w1", encode_heartbeat(worker(later)))
+    await observer.look_at_redis(later)
+    waiting = {one.target: one for one in observer.observe(later).backlogs}
+    assert (waiting["#night"].waiting, waiting["#desk"].waiting) == (1, 1)
+    words = [one.words for one in judge(observer.observe(later)).findings]
+    assert words == ["1 alert waits for slack #desk, the oldest 90 s"]
 
 
 def test_an_older_revision_never_replaces_a_newer_one() -> None:
