@@ -1,0 +1,1 @@
+"""Benchmarks: each prints versions, n and figures beside a yardstick of the same run."""

@@ -149,9 +149,13 @@ def encode(record: Article | Alert) -> bytes:
     """Encode a record as UTF-8 JSON.
 
     Raises:
-        RecordError: the JSON is over `MAX_RECORD_BYTES`.
+        RecordError: the JSON is over `MAX_RECORD_BYTES`, or a text is no Unicode (half of a
+            surrogate pair).
     """
-    raw = _encoder.encode(record)
+    try:
+        raw = _encoder.encode(record)
+    except UnicodeEncodeError as error:
+        raise RecordError(f"not Unicode: {error.reason} at {error.start}") from error
     if len(raw) > MAX_RECORD_BYTES:
         raise RecordError(f"record is {len(raw)} bytes, the limit is {MAX_RECORD_BYTES}")
     return raw

@@ -83,6 +83,11 @@ def test_an_article_over_the_limit_is_refused_before_kafka() -> None:
         encode(_article(text="x" * MAX_RECORD_BYTES))
 
 
+def test_half_a_surrogate_pair_is_a_record_error() -> None:
+    with pytest.raises(RecordError, match="Unicode"):
+        encode(_article(title="broken \ud83d"))
+
+
 def test_the_id_depends_on_publisher_and_guid_alone() -> None:
     assert article_id("A", "1") == article_id("A", "1")
     assert len({article_id("A", "1"), article_id("B", "1"), article_id("A", "2")}) == 3
