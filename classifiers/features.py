@@ -17,7 +17,7 @@ from classifiers import lexicon, tokens
 from classifiers.tokens import I64, U64, Words
 
 #: Stems stand in for grammar: "дронами" and "дроны" share their first letters.
-PREFIX_LENGTHS: Final = (4, 5, 7)
+PREFIX_LENGTHS: Final = (4, 5)
 #: Endings find the head of a German compound: "Drohnenangriff", "Messerangriff".
 SUFFIX_LENGTHS: Final = (6,)
 
@@ -25,7 +25,7 @@ SUFFIX_LENGTHS: Final = (6,)
 STEM_LENGTH: Final = 5
 
 #: How many concepts further a concept is paired with.
-CONCEPT_REACH: Final = 4
+CONCEPT_REACH: Final = 3
 
 _CONCEPT_SPREAD: Final = np.uint64(0x9E3779B97F4A7C15)
 #: The kinds of features, and how much each counts beside the others (found on left-out folds).
@@ -35,13 +35,12 @@ KIND_WEIGHTS: Final = {
     "suffix": 1.0,
     "concept": 2.0,
     "concept_pair": 0.7,
-    "pair": 0.6,
     "stem_pair": 0.6,
     "skip_pair": 0.6,
 }
 _KINDS: Final = tuple(KIND_WEIGHTS)
 _SALTS: Final = {
-    name: np.uint64(number * 0xD6E8FEB86659FD93 & 0xFFFFFFFFFFFFFFFF)
+    name: np.uint64(number * 0xD6E8FEB86659FD93 & 0xFFFFFFFFFFFFFFFF | 1)
     for number, name in enumerate(_KINDS, 1)
 }
 
@@ -56,8 +55,8 @@ class Features:
     `rows[i]`, `columns[i]`, `words[i]` and `others[i]` say in which row (window) and column
     (hashed feature) the occurrence is and which two words (or one, twice) it joins. Rows are in
     reading order; `row_texts` gives the text of a row and `row_windows` its window within the
-    text. `kinds[i]` numbers the kind of the occurrence in `KIND_WEIGHTS`. A text without a single
-    word has no row.
+    text. `kinds[i]` numbers the kind of the occurrence in `KIND_WEIGHTS`; within each of
+    `kind_spans` the rows rise. A text without a single word has no row.
     """
 
     rows: I64
@@ -65,6 +64,7 @@ class Features:
     words: I64
     others: I64
     kinds: NDArray[np.uint8]
+    kind_spans: tuple[tuple[int, int], ...]
     row_texts: I64
     row_windows: I64
     split: Words
@@ -82,6 +82,7 @@ def extract(texts: Sequence[str], bits: int) -> Features:
     words = np.concatenate([part[1] for part in found])
     kinds = np.repeat([_KINDS.index(part[3]) for part in found], [len(part[1]) for part in found])
     columns = (tokens.mix(hashes) >> np.uint64(64 - bits)).astype(np.int64)
+    ends = np.cumsum([len(part[1]) for part in found]).tolist()
     firsts = np.flatnonzero(new_row)
     return Features(
         word_rows[words],
@@ -89,6 +90,7 @@ def extract(texts: Sequence[str], bits: int) -> Features:
         words,
         np.concatenate([part[2] for part in found]),
         kinds.astype(np.uint8),
+        tuple(zip([0, *ends[:-1]], ends, strict=True)),
         split.texts[firsts],
         split.windows[firsts],
         split,
@@ -110,7 +112,6 @@ def _occurrences(split: Words) -> list[_Found]:
         end = split.ends[longer]
         found.append(_single(split.hashes.of(end - size, end), longer, "suffix"))
     found += _concepts(split)
-    found.append(_pair(whole, split, 1, "pair"))
     found.append(_pair(stems, split, 1, "stem_pair"))
     found.append(_pair(stems, split, 2, "skip_pair"))
     return found
@@ -122,12 +123,8 @@ def _single(hashes: U64, words: I64, kind: str) -> _Found:
 
 def _concepts(split: Words) -> list[_Found]:
     """The concept of each word, and each two concepts that stand near in a sentence."""
-    _, first, back = np.unique(
-        split.hashes.of(split.starts, split.ends), return_index=True, return_inverse=True
-    )
-    known = lexicon.shipped().concepts_of(split.hashes, split.starts[first], split.ends[first])
     # Two columns, so that a compound's two concepts stand one after the other.
-    concepts = np.stack(known, axis=1)[back].ravel()
+    concepts = lexicon.shipped().concepts_of(split.hashes, split.starts, split.ends).ravel()
     named = np.flatnonzero(concepts)
     words = named // 2
     codes = tokens.mix(concepts[named].astype(np.uint64) * _CONCEPT_SPREAD)
@@ -137,7 +134,7 @@ def _concepts(split: Words) -> list[_Found]:
         near = np.flatnonzero(sentences[step:] == sentences[:-step])
         one, two = codes[near], codes[near + step]
         # Order differs between languages: the smaller code goes first.
-        both = tokens.mix(np.minimum(one, two) ^ _SALTS["concept_pair"]) + np.maximum(one, two)
+        both = np.minimum(one, two) * _SALTS["concept_pair"] + np.maximum(one, two)
         found.append((both, words[near], words[near + step], "concept_pair"))
     return found
 
@@ -145,4 +142,4 @@ def _concepts(split: Words) -> list[_Found]:
 def _pair(hashes: U64, split: Words, step: int, kind: str) -> _Found:
     """Two words of one sentence, `step` apart, in order."""
     same = np.flatnonzero(split.sentences[step:] == split.sentences[:-step])
-    return tokens.mix(hashes[same] ^ _SALTS[kind]) + hashes[same + step], same, same + step, kind
+    return hashes[same] * _SALTS[kind] + hashes[same + step], same, same + step, kind

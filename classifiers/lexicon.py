@@ -6,7 +6,6 @@ Does not know topics: which concept speaks for which topic is learned.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
@@ -25,40 +24,68 @@ NONE: Final = 0
 _PREFIXES: Final = (8, 7, 6, 5, 4, 3)
 _SUFFIXES: Final = (8, 7, 6, 5, 4)
 _SLOT_BITS: Final = 17
+_MAX_CONCEPTS: Final = 255
 
 
-@dataclass(frozen=True, slots=True)
 class Lexicon:
     """Concepts and the three tables (whole words, beginnings, endings) that find them.
 
-    Concept 0 is no concept; `names[c - 1]` names concept `c`.
+    Concept 0 is no concept; `names[c - 1]` names concept `c`. Words seen before are remembered
+    in a table of fixed size, which changes how fast an answer comes and never what it is.
     """
 
-    names: tuple[str, ...]
-    whole: _Table
-    beginnings: _Table
-    endings: _Table
+    def __init__(
+        self,
+        names: tuple[str, ...],
+        whole: dict[int, int],
+        beginnings: dict[int, int],
+        endings: dict[int, int],
+    ) -> None:
+        """Build the tables from hashed entries."""
+        if len(names) > _MAX_CONCEPTS:
+            raise ValueError(f"{len(names)} concepts, more than the {_MAX_CONCEPTS} that fit")
+        self.names = names
+        self._whole, self._beginnings, self._endings = map(_Table, (whole, beginnings, endings))
+        # 48 bits of a word's hash and two concepts of 8 bits: one element, so that a reader in
+        # another thread sees all of it or nothing.
+        self._memory = np.zeros(1 << 16, dtype=np.uint64)
 
-    def concepts_of(self, hashes: Hashes, starts: I64, ends: I64) -> tuple[I64, I64]:
-        """Two concepts of each word `[start, end)`, of its beginning and its end, often `NONE`.
+    def concepts_of(self, hashes: Hashes, starts: I64, ends: I64) -> I64:
+        """Words x 2: the concepts of each word's beginning and of its end, often `NONE`.
 
         A whole word goes before a beginning, a longer match before a shorter one. The end is a
         second concept in compounds: "Drohnenangriff" is a drone and an attack.
         """
+        keys = tokens.mix(hashes.of(starts, ends))
+        remembered = self._memory[(keys >> np.uint64(48)).astype(np.int64)]
+        new = np.flatnonzero((remembered ^ keys) > np.uint64(0xFFFF))
+        if len(new):
+            _, first = np.unique(keys[new], return_index=True)
+            new_first = new[first]
+            found = self._look_up(hashes, starts[new_first], ends[new_first])
+            packed = (keys[new_first] & ~np.uint64(0xFFFF)) | found
+            self._memory[(packed >> np.uint64(48)).astype(np.int64)] = packed
+            order = np.searchsorted(keys[new_first], keys[new])
+            remembered[new] = packed[order]
+        pairs = np.stack([(remembered >> np.uint64(8)) & np.uint64(0xFF), remembered], axis=1)
+        return (pairs & np.uint64(0xFF)).astype(np.int64)
+
+    def _look_up(self, hashes: Hashes, starts: I64, ends: I64) -> U64:
+        """Both concepts of each word, the first in the higher of two bytes."""
         lengths = ends - starts
-        first = self.whole.find(hashes.of(starts, ends))
+        first = self._whole.find(hashes.of(starts, ends))
         whole = first != NONE
         for size in _PREFIXES:
             open_ = np.flatnonzero((first == NONE) & (lengths >= size))
             start = starts[open_]
-            first[open_] = self.beginnings.find(hashes.of(start, start + size))
+            first[open_] = self._beginnings.find(hashes.of(start, start + size))
         second = np.zeros_like(first)
         for size in _SUFFIXES:
             open_ = np.flatnonzero((second == NONE) & ~whole & (lengths >= size))
             end = ends[open_]
-            second[open_] = self.endings.find(hashes.of(end - size, end))
+            second[open_] = self._endings.find(hashes.of(end - size, end))
         second[second == first] = NONE
-        return first, second
+        return (first << 8 | second).astype(np.uint64)
 
 
 class _Table:
@@ -70,7 +97,8 @@ class _Table:
         self._keys = np.zeros(size, dtype=np.uint64)
         self._values = np.zeros(size, dtype=np.int64)
         self._steps = 1
-        for key, value in entries.items():
+        for word, value in entries.items():
+            key = _spread(word)
             slot, steps = key >> (64 - _SLOT_BITS), 1
             while self._values[slot] and int(self._keys[slot]) != key:
                 slot, steps = (slot + 1) % size, steps + 1
@@ -79,12 +107,17 @@ class _Table:
 
     def find(self, hashes: U64) -> NDArray[np.int64]:
         """The concept of each hash, 0 where there is none."""
+        hashes = tokens.mix(hashes)
         slots = (hashes >> np.uint64(64 - _SLOT_BITS)).astype(np.int64)
         found = np.where(self._keys[slots] == hashes, self._values[slots], NONE)
         for _ in range(1, self._steps):
             slots = (slots + 1) & ((1 << _SLOT_BITS) - 1)
             found = np.where(self._keys[slots] == hashes, self._values[slots], found)
         return found
+
+
+def _spread(word_hash: int) -> int:
+    return int(tokens.mix(np.array([word_hash], dtype=np.uint64))[0])
 
 
 @lru_cache(maxsize=1)
@@ -112,7 +145,7 @@ def parse(text: str) -> Lexicon:
         names.append(name.strip())
         for entry in entries.split():
             _enter(entry, len(names), *tables)
-    return Lexicon(tuple(names), *(_Table(entries) for entries in tables))
+    return Lexicon(tuple(names), *tables)
 
 
 def _enter(

@@ -63,9 +63,12 @@ class Hashes:
         self._prefix = prefix
 
     def of(self, starts: I64, ends: I64) -> U64:
-        """The hash of each slice `[start, end)`; equal slices have equal hashes anywhere."""
+        """The hash of each slice `[start, end)`; equal slices have equal hashes anywhere.
+
+        The high bits are the good ones; `mix` spreads them.
+        """
         raw = self._prefix[ends] - self._prefix[starts]
-        return mix(raw * _inverse_powers(len(self._prefix))[starts])
+        return np.asarray(raw * _inverse_powers(len(self._prefix))[starts], dtype=np.uint64)
 
 
 def mix(values: U64) -> U64:
