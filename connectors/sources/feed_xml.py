@@ -28,7 +28,8 @@ _MODULES = {
     "http://www.w3.org/1999/xhtml": "xhtml:",
 }
 # RSS elements stand in no namespace, or in one of a dozen that old tools invented.
-_RSS_LIKE = re.compile(r"rss|netscape\.com|purl\.org/net/rss", re.IGNORECASE)
+_RSS_LIKE = re.compile(r"(?<![a-z])rss|netscape\.com", re.IGNORECASE)
+_NO_RSS = re.compile(r"/modules/|/schemas/|media", re.IGNORECASE)
 _DATES = ("pubDate", "published", "dc:date", "issued", "dc:issued", "dc:created", "date")
 _LATER_DATES = ("updated", "modified", "dc:modified")
 _BODIES = ("content:encoded", "yandex:full-text", "content", "xhtml:body", "fulltext")
@@ -79,8 +80,8 @@ def read_tree(root: etree._Element, base_url: str, *, anywhere: bool = False) ->
         for element in (root.iter(etree.Element) if anywhere else nearby)
         if isinstance(element.tag, str) and _name(element) in ("item", "entry")
     ]
-    if anywhere and not elements and kind not in _ROOTS:
-        raise FeedError(f"the document is <{kind[:40]}>, no feed")
+    if anywhere and not elements and (kind not in _ROOTS or not len(root)):
+        raise FeedError("not well-formed XML, and nothing in it is a feed")
     code = language_code(language)
     title = _markup(head, ("title", "dc:title"))
     items = tuple(_item(element, base, code) for element in elements[:MAX_ITEMS])
@@ -146,7 +147,7 @@ def _name(element: etree._Element) -> str:
 
 
 def _is_rss(space: str) -> bool:
-    return bool(_RSS_LIKE.search(space)) and "/modules/" not in space and "media" not in space
+    return bool(_RSS_LIKE.search(space)) and not _NO_RSS.search(space)
 
 
 def _link(element: etree._Element, fields: dict[str, etree._Element]) -> str:

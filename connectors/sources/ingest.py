@@ -7,6 +7,7 @@ of a request is in `ingest_request`.
 from __future__ import annotations
 
 import asyncio
+import os
 from dataclasses import dataclass, field
 
 from aiohttp import web
@@ -74,7 +75,7 @@ class IngestSource:
             try:
                 await self._listen()
             except OSError as error:
-                reason = (error.strerror or "no reason given").lower()
+                reason = os.strerror(error.errno).lower() if error.errno else str(error)
                 where = f"{self._settings.host}:{self._settings.port}"
                 detail = f"cannot listen on {where}: {reason}"
                 return Poll("unreachable", cursor=dict(cursor), detail=detail)

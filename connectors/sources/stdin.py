@@ -8,6 +8,7 @@ repeat.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import os
 import threading
@@ -31,6 +32,8 @@ from connectors.sources.source import Cursor, Poll
 # How long a poll waits for the first line; cancelling ends it at once.
 WAIT_S = 1.0
 _CHUNK_BYTES = 65_536
+# What the thread may read ahead; then the sender waits.
+_QUEUED_CHUNKS = 8
 _NAME = "standard input"
 
 
@@ -44,7 +47,8 @@ class StdinSource:
         self._playing = Playing(settings)
         self._descriptor = descriptor
         self._wait_s = wait_s
-        self._queue: asyncio.Queue[Found | None] = asyncio.Queue(maxsize=2 * BATCH)
+        self._queue: asyncio.Queue[list[Found]] = asyncio.Queue(maxsize=_QUEUED_CHUNKS)
+        self._rows: list[Found] = []
         self._thread: threading.Thread | None = None
         self._ended = False
         self._batch = 0
@@ -95,25 +99,24 @@ class StdinSource:
         """The descriptor belongs to the process; nothing to give back."""
 
     async def _take(self) -> list[Found]:
-        rows: list[Found] = []
-        if self._ended:
-            return rows
-        try:
-            found = await asyncio.wait_for(self._queue.get(), self._wait_s)
-        except TimeoutError:
-            return rows
-        while found is not None:
-            rows.append(found)
-            if len(rows) >= self._playing.batch_size or self._queue.empty():
-                return rows
-            found = self._queue.get_nowait()
-        self._ended = True
-        return rows
+        """At most a batch of what is there; waits only when nothing is."""
+        if not self._rows and not self._ended:
+            with contextlib.suppress(TimeoutError):
+                self._keep(await asyncio.wait_for(self._queue.get(), self._wait_s))
+        size = self._playing.batch_size
+        while len(self._rows) < size and not self._queue.empty():
+            self._keep(self._queue.get_nowait())
+        taken, self._rows = self._rows[:size], self._rows[size:]
+        return taken
+
+    def _keep(self, rows: list[Found]) -> None:
+        self._rows += rows
+        self._ended = not rows
 
     def _read(self, loop: asyncio.AbstractEventLoop) -> None:
-        """In the thread: put what is found into the queue; None at the end."""
-        for found in itertools.chain(_found(self._chunks()), (None,)):
-            putting = self._queue.put(found)
+        """In the thread: put what is found into the queue; an empty list is the end."""
+        for rows in itertools.chain(_found(self._chunks()), ([],)):
+            putting = self._queue.put(rows)
             try:
                 asyncio.run_coroutine_threadsafe(putting, loop).result()
             except RuntimeError:
@@ -132,8 +135,10 @@ class StdinSource:
             yield chunk
 
 
-def _found(chunks: Iterator[bytes]) -> Iterator[Found]:
-    """JSON lines are given on as they come; anything else is read to its end first."""
+def _found(chunks: Iterator[bytes]) -> Iterator[list[Found]]:
+    """JSON lines are given on as they come; anything else is read to its end first. No list
+    is empty.
+    """
     head = b""
     for chunk in chunks:
         head += chunk
@@ -141,27 +146,32 @@ def _found(chunks: Iterator[bytes]) -> Iterator[Found]:
             break
     first = head.lstrip().split(b"\n", 1)[0].rstrip()
     if first.startswith(b"{") and (first.endswith(b"}") or len(head) > MAX_LINE_BYTES):
-        yield from _lines(head, chunks)
+        yield from filter(None, _lines(head, chunks))
         return
-    yield from _document(head, chunks)
+    document = _document(head, chunks)
+    while rows := list(itertools.islice(document, BATCH)):
+        yield rows
 
 
-def _lines(head: bytes, chunks: Iterator[bytes]) -> Iterator[Found]:
+def _lines(head: bytes, chunks: Iterator[bytes]) -> Iterator[list[Found]]:
+    """The rows that each chunk completes."""
     number, rest, skipping = 0, b"", False
     for chunk in _chain(head, chunks):
+        rows: list[Found] = []
         *lines, rest = (rest + chunk).split(b"\n")
         for line in lines:
             number += 1
             if skipping:
                 skipping = False
             elif line.strip():
-                yield f"line {number}", read_line(line)
+                rows.append((f"line {number}", read_line(line)))
         if len(rest) > MAX_LINE_BYTES:
             if not skipping:
-                yield f"line {number + 1}", read_line(rest)
+                rows.append((f"line {number + 1}", read_line(rest)))
             skipping, rest = True, b""
+        yield rows
     if rest.strip() and not skipping:
-        yield f"line {number + 1}", read_line(rest)
+        yield [(f"line {number + 1}", read_line(rest))]
 
 
 def _document(head: bytes, chunks: Iterator[bytes]) -> Iterator[Found]:

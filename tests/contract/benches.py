@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import os
 from abc import ABC, abstractmethod
@@ -218,8 +217,9 @@ class StdinBench(Bench):
         await self.close()
 
     async def close(self) -> None:
-        with contextlib.suppress(OSError):
+        if self._writing >= 0:
             os.close(self._writing)
+            self._writing = -1
         await super().close()
 
     def _write(self, text: str) -> None:
