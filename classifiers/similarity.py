@@ -41,6 +41,9 @@ COUNTRY_WEIGHT: Final = 4.0
 #: What a story is stands in the title and in the first paragraphs.
 MAX_CHARS: Final = 3_000
 TITLE_COUNT: Final = 2
+#: The first sentences count once more than the rest: B-cubed F1 on ECB+ 0.889 against 0.874,
+#: mean of four orders; 200 and 500 characters are as good.
+LEAD_CHARS: Final = 300
 
 #: MinHash permutations; one byte of each is kept, so an unlike text agrees in 1 of 256.
 SIGNATURE_BYTES: Final = 128
@@ -99,7 +102,7 @@ def weigh(title: str, body: str) -> dict[int, float]:
     """The terms of a text, by hash, with rarity times log count; names count more."""
     counts: Counter[str] = Counter()
     names: set[str] = set()
-    for source, times in ((title, TITLE_COUNT), (body[:MAX_CHARS], 1)):
+    for source, times in ((title, TITLE_COUNT), (body[:LEAD_CHARS], 1), (body[:MAX_CHARS], 1)):
         for raw in _WORD.findall(source):
             stem = fold(raw)[:STEM_CHARS]
             counts[stem] += times

@@ -64,6 +64,9 @@ local function remember(article, story, record, seq, flag)
   redis.call('SET', tag .. 'a:' .. article.id, story .. versions .. version, 'EX', set.keep_articles)
 end
 
+-- A sum of products stays below this; what is above it counts the terms that were shared.
+local SHARED = 1048576
+
 -- Many postings in one call: reading them one by one is most of the script's time.
 local MANY = '>' .. string.rep('I4B', AT_ONCE)
 
@@ -73,13 +76,13 @@ local function add_postings(sums, list, weight, from)
     local many = { struct.unpack(MANY, list, from) }
     for i = 1, 2 * AT_ONCE, 2 do
       local number = many[i]
-      sums[number] = (sums[number] or 0) + weight * many[i + 1]
+      sums[number] = (sums[number] or 0) + weight * many[i + 1] + SHARED
     end
     from = from + AT_ONCE * POSTING_BYTES
   end
   for position = from, last, POSTING_BYTES do
     local number, other = struct.unpack(POSTING, list, position)
-    sums[number] = (sums[number] or 0) + weight * other
+    sums[number] = (sums[number] or 0) + weight * other + SHARED
   end
 end
 
@@ -101,6 +104,13 @@ local function similar_articles(article)
       budget = budget - (#list - from + 1) / POSTING_BYTES
       add_postings(sums, list, terms[2 * math.ceil(at / set.periods)], from)
     end
+  end
+  local few = math.min(set.few_shared, math.ceil(#terms / 2 * set.few_share))
+  for number, sum in pairs(sums) do
+    local shared = math.floor(sum / SHARED)
+    local likeness = sum - shared * SHARED
+    if shared < few then likeness = likeness * set.few_factor end
+    sums[number] = likeness
   end
   return sums
 end
