@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from typing import cast
 
 from pydantic import SecretStr
 from redis.asyncio import Redis
@@ -137,8 +138,9 @@ async def open_rig(redis_url: str, prefix: str) -> AsyncIterator[Rig]:
         stack.push_async_callback(redis.aclose)
         rig = Rig(redis, Keys(prefix), clock, slack, hook, stack)
         # This Redis has been in use since yesterday: what it does not know was never told.
-        born = {"born": clock() - 86_400, "settle_until": clock() - 86_400}
-        await redis.hset(f"{rig.keys.tag}ledger", mapping=born)
+        yesterday = str(clock() - 86_400)
+        born = ["born", yesterday, "settle_until", yesterday]
+        await cast(Awaitable[int], redis.hset(f"{rig.keys.tag}ledger", items=born))
         yield rig
 
 

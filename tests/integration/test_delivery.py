@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from redis.exceptions import RedisError
@@ -28,6 +30,10 @@ HOOK = Target(sink="hook")
 async def rig(redis_url: str, redis_prefix: str) -> AsyncIterator[Rig]:
     async with open_rig(redis_url, redis_prefix) as made:
         yield made
+
+
+def _reached(things: list[Any], number: int) -> bool:
+    return len(things) == number
 
 
 async def test_a_story_is_one_message_that_grows(rig: Rig) -> None:
@@ -168,7 +174,7 @@ async def test_a_schedule_survives_a_restart(rig: Rig) -> None:
             await asyncio.sleep(0.05)
             assert len(rig.hook.attempts) == attempts - 1
             rig.clock.forward(3)
-            await eventually(lambda expected=attempts: len(rig.hook.attempts) == expected)
+            await eventually(functools.partial(_reached, rig.hook.attempts, attempts))
     assert len(rig.hook.received) == 1
 
 
@@ -260,7 +266,7 @@ async def test_messages_to_one_channel_keep_their_distance(rig: Rig) -> None:
     await worker.accept([make_alert(f"s{number}") for number in range(5)])
     async with rig.running(worker):
         for expected in range(1, 6):
-            await eventually(lambda n=expected: len(rig.slack.messages) == 2 * n)
+            await eventually(functools.partial(_reached, rig.slack.messages, 2 * expected))
             await asyncio.sleep(0.05)
             assert len(rig.slack.messages) == 2 * expected
             rig.clock.forward(1.01)
