@@ -148,6 +148,11 @@ class Worker:
                     intake.let_go(batch)
                 finally:
                     self._busy(-1)
+        except asyncio.CancelledError:
+            # Taking anew without the batch in hand would let Faust commit past it.
+            if not self._closing:
+                self._fail(self._app.crash_reason or RuntimeError("Faust cancelled an agent"))
+            raise
         except Exception as error:  # noqa: BLE001 - the outermost loop of the agent
             self._fail(error)
         await asyncio.Event().wait()  # until Faust cancels us: an agent that ends is restarted
