@@ -36,6 +36,8 @@ def say_answer(status: SourceStatus) -> str:
         return ""
     http = f"HTTP {status.http_status}" if status.http_status else ""
     words = {"ok": "", "not_modified": "nothing new"}.get(status.state, status.state)
+    if status.state == "empty" and status.type != "feed":
+        words = "nothing new"
     return " · ".join(part for part in (http, words, status.detail) if part)
 
 

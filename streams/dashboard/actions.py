@@ -1,4 +1,5 @@
-"""What a person can do from the page: look into dead letters, replay them, turn a receiver on.
+"""What a person can do from the page: look into dead letters, replay them, turn a receiver
+on again, send a story again.
 
 Every action is logged with who asked. Reading is free; acting needs the page's own header,
 which a form or link on another site cannot send.
@@ -69,6 +70,13 @@ class TurnOnWish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     destination: str
 
 
+class ResendWish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A story to tell a destination again, by their ids."""
+
+    destination: str
+    story: str
+
+
 class Actions:
     """The handlers, for one line under watch."""
 
@@ -81,6 +89,7 @@ class Actions:
         app.router.add_get("/api/dead-letters", self.letters)
         app.router.add_post("/api/dead-letters/replay", self.replay)
         app.router.add_post("/api/destinations/turn-on", self.turn_on)
+        app.router.add_post("/api/deliveries/resend", self.resend)
         app.router.add_get("/api/stories/{story}/deliveries", self.deliveries)
 
     async def letters(self, request: web.Request) -> web.Response:
@@ -113,6 +122,20 @@ class Actions:
         if not was_off:
             raise web.HTTPConflict(text="it was not turned off\n")
         return _json({"turned_on": wish.destination})
+
+    async def resend(self, request: web.Request) -> web.Response:
+        """Tell a destination a story again, as it stands: a webhook with the same id, Slack
+        by an edit.
+        """
+        wish = await _wish(request, ResendWish)
+        _log_action(request, "resend", destination=wish.destination, story=wish.story)
+        try:
+            known = await self._ledger.resend(wish.destination, wish.story)
+        except RedisError as error:
+            raise web.HTTPServiceUnavailable(text="Redis is away\n") from error
+        if not known:
+            raise web.HTTPNotFound(text="the ledger no longer knows this story\n")
+        return _json({"resent": wish.story})
 
     async def deliveries(self, request: web.Request) -> web.Response:
         """Who was told what of a story, when, oldest first, as far as the log reaches."""

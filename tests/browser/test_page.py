@@ -215,11 +215,23 @@ def test_dead_letters_are_shown_and_replayed_after_a_count(open_page: OpenPage) 
     expect(again).to_have_text(str(before + 1), timeout=15_000)  # it is as broken as before
 
 
-def test_a_story_says_who_was_told_what(open_page: OpenPage) -> None:
+def test_a_story_says_who_was_told_what_and_can_be_sent_again(open_page: OpenPage) -> None:
     page = open_page()
     story = page.locator(".story").first
     story.locator("summary").click()
-    expect(story.locator(".told li").first).to_contain_text(re.compile("revision [1-9]"))
+    told = story.locator(".told li", has_text="terminal")
+    expect(told.first).to_contain_text(re.compile("revision [1-9] delivered"))
+    before = told.count()
+    story.get_by_role("button", name="Send again to terminal").click()
+    expect(story.locator(".told [role=status]")).to_have_text("terminal is told again")
+    for _ in range(50):  # the worker sends it within a second; the list is read when opened
+        story.locator("summary").click()
+        story.locator("summary").click()
+        expect(told.first).to_be_visible()
+        if told.count() > before:
+            return
+        page.wait_for_timeout(200)
+    pytest.fail("it was not told again")
 
 
 def test_a_form_on_another_site_can_make_the_page_do_nothing(line: BrowserLine) -> None:

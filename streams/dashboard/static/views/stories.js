@@ -1,5 +1,6 @@
 // The stories that rang, newest first; each opens to tell how it came about.
 
+import { act } from "../act.js";
 import { byId, el, keyed, setData, setHidden, setText } from "../dom.js";
 import * as format from "../format.js";
 
@@ -45,7 +46,22 @@ async function showTold(node, storyId) {
   const attempts = answer.ok ? await answer.json() : [];
   const told = attempts.map(attempt);
   const title = el("p", { className: "why" }, told.length ? "Who was told" : "Nobody has been told");
-  details.querySelector(".told").replaceChildren(title, el("ol", { className: "reports" }, ...told));
+  const said = el("p", { className: "note", attributes: { role: "status" } });
+  const places = new Set(attempts.map((one) => `${one.sink}|${one.target}`));
+  const buttons = [...places].map((place) => resendButton(place, storyId, said));
+  details.querySelector(".told").replaceChildren(title, el("ol", { className: "reports" }, ...told), el("p", { className: "buttons" }, ...buttons), said);
+}
+
+function resendButton(place, storyId, said) {
+  const name = place.replace("|", " ").trim();
+  const button = el("button", { className: "quiet", attributes: { type: "button" } }, `Send again to ${name}`);
+  button.addEventListener("click", async () => {
+    button.disabled = true;
+    const answer = await act("/api/deliveries/resend", { destination: place, story: storyId });
+    said.textContent = answer.ok ? `${name} is told again` : answer.text;
+    button.disabled = false;
+  });
+  return button;
 }
 
 function attempt(one) {
