@@ -12,6 +12,7 @@ from aiohttp import web
 from streams.dashboard import access
 from streams.dashboard.actions import Actions
 from streams.dashboard.exposition import expose
+from streams.dashboard.monitoring import alert_rules, grafana_dashboard
 from streams.dashboard.watch import Watch
 
 STATIC = Path(str(files("streams.dashboard") / "static"))
@@ -36,6 +37,8 @@ def make_server(watch: Watch, token: str = "") -> web.Application:
     app.router.add_get("/healthz", _healthz)
     app.router.add_get("/readyz", _readyz)
     app.router.add_get("/metrics", _metrics)
+    app.router.add_get("/monitoring/alerts.yml", _alert_rules)
+    app.router.add_get("/monitoring/grafana.json", _grafana)
     Actions(watch).add_routes(app)
     app.router.add_static("/static", STATIC)
     return app
@@ -128,6 +131,14 @@ async def _metrics(request: web.Request) -> web.StreamResponse:
     return web.Response(
         body=body, headers={"Content-Type": "text/plain; version=1.0.0; charset=utf-8"}
     )
+
+
+async def _alert_rules(request: web.Request) -> web.StreamResponse:
+    return web.Response(text=alert_rules(), content_type="application/yaml")
+
+
+async def _grafana(request: web.Request) -> web.StreamResponse:
+    return web.Response(body=grafana_dashboard(), content_type="application/json")
 
 
 def _file(name: str) -> web.FileResponse:
