@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from typing import cast
 
 from pydantic import SecretStr
 from redis.asyncio import Redis
@@ -140,7 +139,7 @@ async def open_rig(redis_url: str, prefix: str) -> AsyncIterator[Rig]:
         # This Redis has been in use since yesterday: what it does not know was never told.
         yesterday = str(clock() - 86_400)
         born = ["born", yesterday, "settle_until", yesterday]
-        await cast(Awaitable[int], redis.hset(f"{rig.keys.tag}ledger", items=born))
+        await redis.hset(f"{rig.keys.tag}ledger", items=born)
         yield rig
 
 

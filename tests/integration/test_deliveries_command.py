@@ -7,8 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from click.testing import Result
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from streams.commands.deliveries import app
 from streams.settings import Target
@@ -34,7 +33,8 @@ def config(tmp_path: Path, redis_url: str, redis_prefix: str) -> Path:
 
 async def call(*args: str, config: Path) -> Result:
     """In a thread: the command runs an event loop of its own."""
-    return await asyncio.to_thread(CliRunner().invoke, app, [*args, "--config", str(config)])
+    arguments = [*args, "--config", str(config)]
+    return await asyncio.to_thread(lambda: CliRunner().invoke(app, arguments))
 
 
 async def test_it_lists_logs_turns_on_and_sends_again(rig: Rig, config: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from connectors.records import Alert
 from connectors.sinks.pace import Pace
 from streams.delivery import Deliveries
 from streams.embedded import EmbeddedRedis
+from streams.ledger import Attempt
 from streams.settings import SubscriptionSettings, Target
 from tests.delivery_rig import Rig, eventually, open_rig
 from tests.fakes.alerts import MORNING, make_alert
@@ -34,6 +35,16 @@ async def rig(redis_url: str, redis_prefix: str) -> AsyncIterator[Rig]:
 
 def _reached(things: list[Any], number: int) -> bool:
     return len(things) == number
+
+
+async def next_attempt(rig: Rig, after: int) -> datetime:
+    """When the ledger, having written down so many attempts, will make the next."""
+    log: list[Attempt] = []
+    while len(log) < after:
+        await asyncio.sleep(0.005)
+        log = await rig.ledger().attempts()
+    assert log[0].next_at is not None
+    return log[0].next_at
 
 
 async def test_a_story_is_one_message_that_grows(rig: Rig) -> None:
@@ -151,7 +162,10 @@ async def test_a_webhook_is_retried_with_the_same_id_and_a_fresh_time_stamp(rig:
     rig.hook.faults.queue += [Fault("status", 500), Fault("status_after", 500), Fault("cut")]
     worker = rig.deliveries(targets=(HOOK,))
     await worker.accept([make_alert()])
-    await rig.settle([worker], step_s=20)
+    async with rig.running(worker):
+        for attempt in (1, 2):
+            rig.clock.moment = await next_attempt(rig, attempt)
+        await rig.until_idle(step_s=0)
     assert len({webhook_id for webhook_id, _ in rig.hook.attempts}) == 1
     # A cut answer after 202 is an answer: accepted.
     assert len(rig.hook.attempts) == 3
@@ -211,7 +225,11 @@ async def test_a_receiver_that_never_answers_ends_in_a_dead_letter(rig: Rig) -> 
     rig.hook.faults.among, rig.hook.faults.share = (Fault("status", 500),), 1.0
     worker = rig.deliveries(targets=(HOOK,))
     await worker.accept([make_alert()])
-    await rig.settle([worker], step_s=600)
+    async with rig.running(worker):
+        for attempt in range(1, 13):
+            await eventually(functools.partial(_reached, rig.hook.attempts, attempt))
+            rig.clock.moment = await next_attempt(rig, attempt)
+        await eventually(lambda: len(rig.letters) == 1)
     (letter,) = rig.letters
     assert (letter.reason, letter.attempts) == ("gave_up", 13)
     assert len(rig.hook.attempts) == 13
