@@ -108,7 +108,8 @@ class FeedSource:
             else:
                 articles.append(found)
             marks.append(mark)
-        old = [mark for mark in cursor.get("seen", "").split() if mark not in set(marks)]
+        now_here = set(marks)
+        old = [mark for mark in cursor.get("seen", "").split() if mark not in now_here]
         new_cursor = {"seen": " ".join([*marks, *old[:_KEPT_MARKS]])}
         if not waiting:
             # With pages still to read the feed must come whole again, so no validators then.

@@ -1,8 +1,8 @@
 """Feeds that are no well-formed XML: repaired, then read by the same reader.
 
 Owns the repairs (encoding, control characters, HTML's entities, lone ampersands) and the
-refusal of documents that declare entities. All of it is linear in the size; feedparser,
-which it replaces, takes minutes over a megabyte of "<".
+refusal of documents that declare entities. A hostile megabyte takes it up to 0.4 s, where
+feedparser, which it replaces, takes 2 to 5 s.
 """
 
 from __future__ import annotations

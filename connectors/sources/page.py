@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
@@ -86,15 +86,7 @@ class PageSource:
         # Dead addresses must not hold the round up; a host that is down or busy must.
         failing = [error for error in errors if error.may_pass or not more]
         if failing and not articles and not refused:
-            failed = failed_poll(failing[0], kept)
-            return Poll(
-                failed.state,
-                cursor=kept,
-                next_poll_s=pause_s,
-                retry_after_s=failed.retry_after_s,
-                http_status=failed.http_status,
-                detail=failed.detail,
-            )
+            return replace(failed_poll(failing[0], kept), next_poll_s=pause_s)
         return Poll(
             "ok" if articles else "empty" if refused or errors else "not_modified",
             articles=tuple(articles),
