@@ -232,12 +232,12 @@ def _partitions(seen: Observation) -> Iterator[Finding]:
         name = f"{partition.kafka_topic}/{partition.partition}"
         waited = say_duration(timedelta(seconds=lag_seconds(partition, seen.at)))
         still = say_duration(seen.at - partition.moved_at)
-        waiting = f"{partition.lag} articles wait, the oldest {waited}"
+        waiting = f"{partition.lag} {partition.kafka_topic} wait, the oldest {waited}"
         words = {
             "warn": f"Workers fall behind on {name}: {waiting}",
             "stall": f"Nothing is taken from {name} for {still}: {waiting}",
             "stop": f"Nothing is taken from {name} for {still}: {waiting}",
-            "rewind": f"The offset of {name} went back: articles are decided again",
+            "rewind": f"The offset of {name} went back: {partition.kafka_topic} are taken again",
         }[state]
         level: Level = "down" if state == "stop" and stopped else "degraded"
         since = partition.moved_at if state in {"stall", "stop"} else seen.at

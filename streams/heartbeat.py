@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 from prometheus_client import CollectorRegistry
@@ -26,6 +27,8 @@ INTERVAL_S = 1.0
 WRITE_TIMEOUT_S = 2.0
 # Ended processes stay listed for a day, so that the page's totals survive their restarts.
 KEEP = timedelta(days=1)
+# A process that crashes at every start must not fill Redis with its remains.
+KEEP_ENDED, ENDED_AFTER = 32, timedelta(minutes=1)
 
 Role = Literal["sources", "worker", "page", "replay"]
 
@@ -128,11 +131,13 @@ async def _write(redis: Redis, keys: Keys, heartbeat: Heartbeat) -> bool:
 
 
 async def _prune(redis: Redis, keys: Keys, now: datetime) -> bool:
-    """Forget processes that have been silent for a day; False when Redis went away."""
+    """Forget processes that have been silent for a day, and all but the last 32 of those that
+    ended; False when Redis went away.
+    """
     try:
         async with asyncio.timeout(WRITE_TIMEOUT_S):
             listed = await redis.hgetall(keys.processes)
-            old = [name for name, raw in listed.items() if _is_old(raw, now)]
+            old = _forgettable(listed, now)
             if old:
                 await redis.hdel(keys.processes, *old)
     except (RedisError, OSError, TimeoutError):
@@ -140,9 +145,17 @@ async def _prune(redis: Redis, keys: Keys, now: datetime) -> bool:
     return True
 
 
-def _is_old(raw: bytes | str, now: datetime) -> bool:
-    heartbeat = decode_heartbeat(raw)
-    return heartbeat is None or now - heartbeat.at > KEEP
+def _forgettable(listed: Mapping[Any, Any], now: datetime) -> list[Any]:
+    ended: list[tuple[datetime, Any]] = []
+    junk = []
+    for name, raw in listed.items():
+        heartbeat = decode_heartbeat(raw)
+        if heartbeat is None or now - heartbeat.at > KEEP:
+            junk.append(name)
+        elif now - heartbeat.at > ENDED_AFTER:
+            ended.append((heartbeat.at, name))
+    ended.sort(key=lambda entry: entry[0], reverse=True)
+    return junk + [name for _, name in ended[KEEP_ENDED:]]
 
 
 async def _wait(stop: asyncio.Event, seconds: float) -> None:

@@ -63,15 +63,18 @@ SCREENED_TO_DELIVERED = Histogram(
 HEALTH = Gauge(
     "wirebell_health", "1 for the verdict on the line that holds", ["state"], registry=REGISTRY
 )
-# How far the workers are behind on a partition of the articles.
+# How far the workers are behind on a partition of the articles or of the alerts.
 LAG_SECONDS = Gauge(
     "wirebell_lag_seconds",
-    "How long the oldest article not yet decided has waited",
-    ["partition"],
+    "How long the oldest record not yet taken by a worker has waited",
+    ["kafka_topic", "partition"],
     registry=REGISTRY,
 )
 LAG_RECORDS = Gauge(
-    "wirebell_lag_records", "Articles not yet decided", ["partition"], registry=REGISTRY
+    "wirebell_lag_records",
+    "Records not yet taken by a worker",
+    ["kafka_topic", "partition"],
+    registry=REGISTRY,
 )
 # Processes that beat, by role.
 PROCESSES = Gauge("wirebell_processes", "Processes that are alive", ["role"], registry=REGISTRY)

@@ -138,7 +138,7 @@ class Observer:
             for name in names
         }
         for one in seen:
-            if one.kafka_topic == prefix + kafka_topics.ARTICLES:
+            if one.kafka_topic != prefix + kafka_topics.DEAD_LETTERS:
                 self._add_lag(one, now)
 
     def observe(self, now: datetime) -> Observation:

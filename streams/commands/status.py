@@ -144,7 +144,7 @@ def _line(snapshot: Snapshot) -> Table:
     table.add_column(style="dim", min_width=10)
     table.add_column()
     records = sum(one.records for one in snapshot.lag)
-    table.add_row("lag", f"{records:,} articles on {len(snapshot.lag)} partitions")
+    table.add_row("lag", f"{records:,} records on {len(snapshot.lag)} partitions")
     alive = [one.role for one in snapshot.processes if one.state == "alive"]
     counts = (f"{role} {alive.count(role)}" for role in dict.fromkeys(alive))
     table.add_row("processes", ", ".join(counts) or "none")

@@ -20,9 +20,10 @@ def record_verdict(observer: Observer, verdict: Verdict) -> None:
     """Set the page's own gauges."""
     for state in _STATES:
         metrics.HEALTH.labels(state).set(state == verdict.state)
-    for (_, partition), one in observer.partitions.items():
-        metrics.LAG_SECONDS.labels(str(partition)).set(lag_seconds(one, verdict.at))
-        metrics.LAG_RECORDS.labels(str(partition)).set(one.lag)
+    for one in observer.partitions.values():
+        labels = (one.kafka_topic, str(one.partition))
+        metrics.LAG_SECONDS.labels(*labels).set(lag_seconds(one, verdict.at))
+        metrics.LAG_RECORDS.labels(*labels).set(one.lag)
     processes = observer.observe(verdict.at).processes
     for role in {one.role for one in processes}:
         alive = [one for one in processes if one.role == role and not one.stopped]

@@ -57,7 +57,7 @@ RULES = (
         "max(wirebell_lag_seconds) > 60",
         "5m",
         "page",
-        "The oldest article has waited for a worker for more than a minute.",
+        "An article or an alert has waited for a worker for more than a minute.",
     ),
     Rule(
         "WirebellDeadLetters",

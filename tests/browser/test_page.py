@@ -37,7 +37,7 @@ def test_every_view_is_filled_by_a_real_run(open_page: OpenPage) -> None:
     expect(page.locator("#dropped li").first).to_contain_text("off topic")
     expect(page.locator("#latencies tr")).to_have_count(3)
     expect(page.locator("#latencies tr").nth(1)).to_contain_text(re.compile(r"\d (ms|s)"))
-    expect(page.locator("#lag-rows tr")).to_have_count(4)
+    expect(page.locator("#lag-rows tr")).to_have_count(8)
     expect(page.locator("#map circle").first).to_be_attached()
     expect(page.locator("#charts canvas")).to_have_count(3)
     expect(page.locator("#source-rows tr")).to_have_count(2)

@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from streams.embedded import EmbeddedRedis
-from streams.heartbeat import KEEP, Heartbeat, beat, decode_heartbeat, encode_heartbeat
+from streams.heartbeat import KEEP, KEEP_ENDED, Heartbeat, beat, decode_heartbeat, encode_heartbeat
 from streams.keys import Keys
 from streams.metrics import SCREENED
 from streams.redis_client import connect_redis
@@ -115,4 +115,29 @@ async def test_a_process_silent_for_a_day_is_forgotten(redis_url: str, redis_pre
         await eventually(redis, keys, after=fresh.at)  # the second comes after the pruning
         assert {one.process for one in await read(redis, keys)} == {"recent", fresh.process}
         assert await redis.hlen(keys.processes) == 2
+    await redis.aclose()
+
+
+async def test_a_process_that_crashes_at_every_start_does_not_fill_redis(
+    redis_url: str, redis_prefix: str
+) -> None:
+    redis, keys = connect_redis(redis_url), Keys(redis_prefix)
+    now = datetime.now(UTC)
+    for number in range(KEEP_ENDED + 20):
+        moment = now - timedelta(minutes=2, seconds=number)
+        crashed = Heartbeat(
+            process=f"w{number}",
+            role="worker",
+            pid=1,
+            host="h",
+            started_at=moment,
+            at=moment,
+            rss_bytes=0,
+        )
+        await redis.hset(keys.processes, crashed.process, encode_heartbeat(crashed))
+    async with beating(redis, keys):
+        fresh = await eventually(redis, keys, after=now)
+        await eventually(redis, keys, after=fresh.at)  # the second comes after the pruning
+        kept = {one.process for one in await read(redis, keys)}
+    assert kept == {fresh.process, *(f"w{number}" for number in range(KEEP_ENDED))}
     await redis.aclose()

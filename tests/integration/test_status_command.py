@@ -66,7 +66,7 @@ def test_a_healthy_line_exits_with_0_and_is_told_as_json(
     assert done.returncode == 0, done.stdout + done.stderr
     snapshot = json.loads(done.stdout)
     assert snapshot["verdict"]["state"] == "healthy"
-    assert len(snapshot["lag"]) == 4
+    assert len(snapshot["lag"]) == 8
     assert done.stderr == ""
 
 

@@ -14,7 +14,7 @@ const LAG = {
 export function showLag(partitions) {
   const records = partitions.reduce((sum, one) => sum + one.records, 0);
   const worst = Math.max(0, ...partitions.map((one) => one.seconds));
-  const behind = records ? `${format.count(records)} articles wait, the oldest ${format.seconds(worst)}` : "Nothing waits";
+  const behind = records ? `${format.count(records)} wait for a worker, the oldest ${format.seconds(worst)}` : "Nothing waits";
   setText(byId("lag-note"), partitions.length ? behind : "No Kafka topic has been seen yet");
   const cells = ["", "number", "number", "number", ""];
   keyed(byId("lag-rows"), partitions, (one) => `${one.kafka_topic}/${one.partition}`, () => makeRow(cells), (row, one) => {
