@@ -67,7 +67,7 @@ def clean_title(text: str) -> str:
 
 def clean_text(text: str, title: str = "") -> str:
     """An article's text as paragraphs: crawler leftovers, rights notices, repeated captions
-    and repetitions of `title` are gone. Applying it twice changes nothing.
+    and repetitions of `title` are gone.
     """
     paragraphs = []
     for line in _plain(text).split("\n"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import unicodedata
 
 import pytest
 from hypothesis import given
@@ -104,10 +105,10 @@ def test_a_cut_title_gives_way_to_the_whole_one() -> None:
 
 
 @given(st.text(max_size=400), st.text(max_size=60))
-def test_cleaning_twice_changes_nothing_more(text: str, title: str) -> None:
-    once = clean_text(text, title)
-    assert "\x00" not in once
-    assert clean_line(clean_line(once)) == clean_line(once)
+def test_whatever_comes_leaves_no_invisible_character(text: str, title: str) -> None:
+    for character in clean_text(html_to_text(text), title) + clean_title(title):
+        assert character == "\n" or unicodedata.category(character) not in ("Cc", "Cs", "Co")
+        assert character not in "\u200b\u200e\u202a\u202e\u2066\u2069\ufeff"
 
 
 @pytest.mark.parametrize(
