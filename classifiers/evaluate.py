@@ -5,20 +5,38 @@ Owns the figures. Does not train, and never chooses a threshold.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from classifiers.examples import Example
-from classifiers.model import TopicModel
+from classifiers.topics import Topic
 
 RESAMPLES: Final = 500
 CALIBRATION_BINS: Final = 10
 
+#: Figures of which less is better.
+CEILINGS: Final = ("calibration_error", "false_bells_per_1000")
+
 Flags = NDArray[np.bool_]
+
+
+class Model(Protocol):
+    """What is judged: anything that answers like a `TopicModel`."""
+
+    @property
+    def version(self) -> str:
+        """Which model it is."""
+
+    @property
+    def topics(self) -> tuple[Topic, ...]:
+        """Its topics, with their thresholds."""
+
+    def predict(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """n texts to n x topics probabilities."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,16 +88,37 @@ class Judgement:
         return "\n".join(lines)
 
 
+def below_floors(judged: Judgement, floors: Mapping[str, float]) -> list[str]:
+    """The figures that are worse than their floor, each told in a line.
+
+    A floor is named by its path in `as_dict`, as in `topics.sabotage.f1`. Errors and false bells
+    must not be above theirs, all others not below.
+
+    Raises:
+        KeyError: a floor names a figure that does not exist.
+    """
+    faults = []
+    for name, floor in floors.items():
+        value: Any = as_dict(judged)
+        for part in name.split("."):
+            value = value[part]
+        worse = value > floor if name in CEILINGS else value < floor
+        if worse:
+            faults.append(f"{name} is {value:.4f}, pinned at {floor}")
+    return faults
+
+
 def as_dict(judged: Judgement) -> dict[str, Any]:
     """The judgement as plain values, for JSON."""
     return asdict(judged)
 
 
-def judge(model: TopicModel, examples: Sequence[Example]) -> Judgement:
+def judge(model: Model, examples: Sequence[Example]) -> Judgement:
     """Run a model over labelled reports and count."""
     ids = [topic.id for topic in model.topics]
-    truth = np.array([[name in example.topics for name in ids] for example in examples])
-    truth = truth.reshape(len(examples), len(ids))
+    truth = np.zeros((len(examples), len(ids)), dtype=np.bool_)
+    for row, example in enumerate(examples):
+        truth[row] = [name in example.topics for name in ids]
     probabilities = model.predict([example.text for example in examples])
     limits = np.array([topic.threshold for topic in model.topics])
     said = probabilities >= limits

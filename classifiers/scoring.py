@@ -20,6 +20,9 @@ from classifiers.features import Features
 #: Measured on 982 whole articles (docs/model-card.md): 0 flags every fifth topic-less long one,
 #: 2 is as good as reading the lead only.
 LATER_WINDOW_PENALTY: Final = 0.6
+#: A later window is at least as long as a common report (the median is 64): a scrap at the end
+#: of a page ("Read more: ...") must not speak as loud as a title.
+LATER_WINDOW_MIN_LENGTH: Final = 70.0
 #: Logits beyond this are certainty in float32 anyway.
 _MAX_LOGIT: Final = 30.0
 #: Texts are taken in slices so that a huge batch needs no more memory than a small one.
@@ -52,7 +55,7 @@ class Scorer:
     def window_scores(self, found: Features) -> F32:
         """One row of scores a window: the decision values of the linear models."""
         sums = self._sums(found)
-        lengths = np.sqrt(sums[:, -1:].clip(min=1e-12))
+        lengths = _lengths(sums[:, -1], found)[:, None]
         return np.asarray(sums[:, :-1] / lengths + self._intercepts, dtype=np.float32)
 
     def _sums(self, found: Features) -> F32:
@@ -75,7 +78,7 @@ class Scorer:
         """What each occurrence adds to its window's score for a topic."""
         squares = np.zeros(len(found.row_texts), dtype=np.float32)
         np.add.at(squares, found.rows, self._table[found.columns, -1])
-        lengths = np.sqrt(squares.clip(min=1e-12))
+        lengths = _lengths(squares, found)
         return np.asarray(self._table[found.columns, topic] / lengths[found.rows])
 
     def _slice_probabilities(self, texts: Sequence[str]) -> F32:
@@ -83,6 +86,12 @@ class Scorer:
         pooled = pool(self.window_scores(found), found, len(texts), self._intercepts)
         logits = pooled * self._slopes + self._offsets
         return np.asarray(1 / (1 + np.exp(-logits.clip(-_MAX_LOGIT, _MAX_LOGIT))), dtype=np.float32)
+
+
+def _lengths(squares: F32, found: Features) -> F32:
+    """What the sums of each window are divided by."""
+    least = np.where(found.row_windows > 0, np.float32(LATER_WINDOW_MIN_LENGTH), np.float32(1e-6))
+    return np.maximum(np.sqrt(squares), least)
 
 
 def pool(scores: F32, found: Features, n_texts: int, empty: F32) -> F32:

@@ -53,8 +53,15 @@ class LinearPart:
 
 
 def fit(examples: Sequence[Example], recipe: Recipe, topics: Sequence[Topic] = TOPICS) -> Artifact:
-    """Train on the examples: weights, then calibration and thresholds from left-out folds."""
+    """Train on the examples: weights, then calibration and thresholds from left-out folds.
+
+    Raises:
+        ValueError: there is no example of a topic.
+    """
     labels = label_matrix(examples, topics)
+    unseen = [topic.id for topic, n in zip(topics, labels.sum(axis=0), strict=True) if n == 0]
+    if unseen:
+        raise ValueError(f"no example of {', '.join(unseen)}")
     counts, kind_weights = count_matrix([example.text for example in examples], recipe.bits)
     idf = inverse_frequencies(counts) * kind_weights
     rows = weigh(counts, idf)

@@ -16,12 +16,24 @@ from classifiers.model import ArtifactError, TopicModel
 def command(
     reports: Annotated[Path, typer.Argument(help="Labelled JSON lines: id, text, topics, lang.")],
     model: Annotated[Path | None, typer.Option(help="Another model than the shipped one.")] = None,
+    floors: Annotated[
+        Path | None, typer.Option(help="JSON: figure -> floor; exit 3 if one is missed.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False,
 ) -> None:
     """Print precision, recall, F1 and support by topic and language, and the false bells."""
     try:
         judged = evaluate.judge(TopicModel.load(model), read_examples(reports))
-    except (ExampleError, ArtifactError) as err:
+        pinned = json.loads(floors.read_text(encoding="utf-8")) if floors else {}
+        faults = evaluate.below_floors(judged, pinned)
+    except (ExampleError, ArtifactError, OSError, ValueError) as err:
         typer.echo(f"wirebell evaluate: {err}", err=True)
         raise typer.Exit(1) from err
+    except KeyError as err:
+        typer.echo(f"wirebell evaluate: {floors}: no figure is called {err.args[0]}", err=True)
+        raise typer.Exit(1) from err
     typer.echo(json.dumps(evaluate.as_dict(judged), indent=2) if as_json else judged.as_text())
+    for fault in faults:
+        typer.echo(f"wirebell evaluate: {fault}", err=True)
+    if faults:
+        raise typer.Exit(3)

@@ -34,7 +34,7 @@ def command(
             if languages
             else _train_topics(data, out or artifact.SHIPPED, before, aim_precision)
         )
-    except (ExampleError, OSError) as err:
+    except (ExampleError, OSError, ValueError) as err:
         typer.echo(f"wirebell train: {err}", err=True)
         raise typer.Exit(1) from err
     typer.echo(told)

@@ -1,0 +1,125 @@
+"""Speed and memory of the topic model beside a plain scikit-learn pipeline, in the same run.
+
+Run: OMP_NUM_THREADS=1 python -m benchmarks.bench_classify [--texts FILE.jsonl[.gz]]
+Texts are cut to 3 KB; without a file, invented ones are made. Rates are per CPU second, each the
+median of several rounds taken in turn.
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import random
+import resource
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import scipy
+import sklearn
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.multiclass import OneVsRestClassifier
+from sklearn.pipeline import Pipeline, make_pipeline
+
+from classifiers.artifact import SHIPPED
+from classifiers.examples import read_own_texts, read_rows
+from classifiers.model import TopicModel
+from classifiers.topics import TOPIC_IDS
+
+TEXT_CHARS = 3_000
+N_TEXTS = 512
+BATCHES = (1, 8, 64, 512)
+ROUNDS = 5
+ROUND_CPU_S = 0.5
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--texts", type=Path, help="JSON lines with a text each")
+    arguments = parser.parse_args()
+    texts = _texts(arguments.texts)
+    print(f"{platform.python_version()=} {np.__version__=} {scipy.__version__=}")
+    print(f"{sklearn.__version__=} texts={len(texts)} chars={TEXT_CHARS} rounds={ROUNDS}")
+    before = _peak_mib()
+    started = time.perf_counter()
+    model = TopicModel.load()
+    model.predict(texts[:1])
+    print(
+        f"load and first answer {time.perf_counter() - started:.2f} s, "
+        f"{_peak_mib() - before:.0f} MiB more at peak, "
+        f"artifact {SHIPPED.stat().st_size / 2**20:.1f} MiB"
+    )
+    plain = _plain_pipeline(texts)
+    print(
+        f"{'batch':>6}{'ours':>18}{'plain':>18}{'ratio':>8}   (articles a CPU second: median, span)"
+    )
+    for batch in BATCHES:
+        ours, theirs = _in_turn(texts, batch, model.predict, plain.predict_proba)
+        ratio = statistics.median(ours) / statistics.median(theirs)
+        print(f"{batch:>6}{_told(ours):>18}{_told(theirs):>18}{ratio:>8.1f}")
+    single = [_seconds_for_one(model, text) for text in texts[:200]]
+    print(
+        f"one article: p50 {statistics.median(single) * 1e3:.2f} ms, "
+        f"p99 {np.percentile(single, 99) * 1e3:.2f} ms"
+    )
+
+
+def _texts(path: Path | None) -> list[str]:
+    """3 KB texts: slices of the file's texts joined, or of our own texts shuffled."""
+    rng = random.Random(7)
+    if path is None:
+        own = [example.text for example in read_own_texts()]
+        pool = ". ".join(rng.choice(own) for _ in range(20_000))
+    else:
+        pool = "\n\n".join(str(row.get("text", "")) for _, row in read_rows(path))
+    starts = [rng.randrange(max(len(pool) - TEXT_CHARS, 1)) for _ in range(N_TEXTS)]
+    return [pool[start : start + TEXT_CHARS] for start in starts]
+
+
+def _plain_pipeline(texts: Sequence[str]) -> Pipeline:
+    """TfidfVectorizer and one LogisticRegression a topic; what it learns does not matter here."""
+    rng = np.random.default_rng(0)
+    labels = rng.random((len(texts), len(TOPIC_IDS))) < 0.3
+    pipeline = make_pipeline(
+        TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True),
+        OneVsRestClassifier(LogisticRegression(max_iter=20)),
+    )
+    return pipeline.fit(texts, labels.astype(int))
+
+
+def _in_turn(
+    texts: Sequence[str], batch: int, *predictors: Callable[[Sequence[str]], object]
+) -> list[list[float]]:
+    """Rates of each predictor, measured in turn so that a busy moment hits all of them."""
+    rates: list[list[float]] = [[] for _ in predictors]
+    for _ in range(ROUNDS):
+        for predict, found in zip(predictors, rates, strict=True):
+            done, offset, started = 0, 0, time.process_time()
+            while time.process_time() - started < ROUND_CPU_S:
+                predict(texts[offset : offset + batch])
+                done += batch
+                offset = (offset + batch) % (len(texts) - batch + 1)
+            found.append(done / (time.process_time() - started))
+    return rates
+
+
+def _seconds_for_one(model: TopicModel, text: str) -> float:
+    started = time.process_time()
+    model.predict([text])
+    return time.process_time() - started
+
+
+def _told(rates: list[float]) -> str:
+    return f"{statistics.median(rates):,.0f} ±{(max(rates) - min(rates)) / 2:,.0f}"
+
+
+def _peak_mib() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+if __name__ == "__main__":
+    main()

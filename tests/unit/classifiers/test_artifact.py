@@ -1,0 +1,130 @@
+"""A model file is read without running anything in it, or refused whole."""
+
+from __future__ import annotations
+
+import io
+import json
+import pickle
+import zipfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from classifiers import artifact
+from classifiers.artifact import Artifact, ArtifactError
+from classifiers.topics import TOPICS
+
+
+def _small() -> Artifact:
+    random = np.random.default_rng(1)
+    return Artifact(
+        topics=TOPICS,
+        weights=random.normal(size=(16, 14)).astype(np.float32),
+        idf=np.ones(16, np.float32),
+        intercepts=np.zeros(14, np.float32),
+        slopes=np.ones(14, np.float32),
+        offsets=np.zeros(14, np.float32),
+        facts={"reports": 3},
+    )
+
+
+class _Bomb:
+    """Would write a file if it were ever unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Callable[..., object], tuple[object, ...]]:
+        return Path.write_text, (self.path, "boom")
+
+
+def _rewritten(path: Path, name: str, content: bytes) -> None:
+    """Replace one member of the archive."""
+    with zipfile.ZipFile(path) as old:
+        members = {member: old.read(member) for member in old.namelist()}
+    members[name] = content
+    with zipfile.ZipFile(path, "w") as new:
+        for member, data in members.items():
+            new.writestr(member, data)
+
+
+def _npy(array: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, array, allow_pickle=True)
+    return buffer.getvalue()
+
+
+def test_what_is_saved_is_what_is_loaded(tmp_path: Path) -> None:
+    version = artifact.save(_small(), tmp_path / "model.npz")
+    loaded = artifact.load(tmp_path / "model.npz")
+    assert loaded.version == version
+    assert loaded.topics == TOPICS
+    assert loaded.facts == {"reports": 3}
+    np.testing.assert_allclose(loaded.weights, _small().weights, atol=2e-3)
+
+
+def test_equal_models_are_equal_files_and_others_have_another_version(tmp_path: Path) -> None:
+    one = artifact.save(_small(), tmp_path / "one.npz")
+    two = artifact.save(_small(), tmp_path / "two.npz")
+    other = artifact.save(replace(_small(), facts={"reports": 4}), tmp_path / "other.npz")
+    assert one == two != other
+    assert (tmp_path / "one.npz").read_bytes() == (tmp_path / "two.npz").read_bytes()
+
+
+def test_a_pickle_inside_is_refused_and_never_run(tmp_path: Path) -> None:
+    path, victim = tmp_path / "model.npz", tmp_path / "victim"
+    artifact.save(_small(), path)
+    _rewritten(path, "weights.npy", _npy(np.array([_Bomb(victim)], dtype=object)))
+    with pytest.raises(ArtifactError, match="not a topic model"):
+        artifact.load(path)
+    assert not victim.exists()
+
+
+def test_a_pickle_instead_of_a_model_is_refused_and_never_run(tmp_path: Path) -> None:
+    path, victim = tmp_path / "model.npz", tmp_path / "victim"
+    path.write_bytes(pickle.dumps(_Bomb(victim)))
+    with pytest.raises(ArtifactError):
+        artifact.load(path)
+    assert not victim.exists()
+
+
+def test_a_file_that_unpacks_without_end_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "model.npz"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("weights.npy", b"\0" * (artifact.MAX_UNPACKED_BYTES + 1))
+    with pytest.raises(ArtifactError, match="unpacks"):
+        artifact.load(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("idf.npy", _npy(np.ones(8, np.float16))),
+        ("weights.npy", _npy(np.full((16, 14), np.nan, np.float16))),
+        ("slopes.npy", _npy(np.ones(3, np.float32))),
+        ("slopes.npy", b"no array"),
+        ("extra.npy", _npy(np.ones(3, np.float32))),
+        ("meta.npy", _npy(np.frombuffer(b"{not json", np.uint8))),
+        ("meta.npy", _npy(np.frombuffer(json.dumps({"format": 99}).encode(), np.uint8))),
+    ],
+    ids=["shape", "not finite", "topics", "no array", "extra", "no json", "format"],
+)
+def test_a_damaged_file_is_refused(tmp_path: Path, name: str, content: bytes) -> None:
+    path = tmp_path / "model.npz"
+    artifact.save(_small(), path)
+    _rewritten(path, name, content)
+    with pytest.raises(ArtifactError):
+        artifact.load(path)
+
+
+def test_a_missing_file_is_an_artifact_error(tmp_path: Path) -> None:
+    with pytest.raises(ArtifactError, match=r"gone\.npz"):
+        artifact.load(tmp_path / "gone.npz")
+
+
+def test_the_shipped_files_are_small() -> None:
+    size = sum(file.stat().st_size for file in artifact.SHIPPED.parent.iterdir())
+    assert size < 40 * 1024 * 1024

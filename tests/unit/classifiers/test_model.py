@@ -1,0 +1,139 @@
+"""The shipped model: any text gives fourteen probabilities, the same in every batch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from classifiers.model import TopicModel, compose
+from classifiers.topics import TOPIC_IDS
+
+ODD_TEXTS = {
+    "empty": "",
+    "blank": " \n\t ",
+    "one word": "drone",
+    "emoji": "🔥🚁💥" * 50,
+    "mixed scripts": "Дрон attacks 北京 ميناء λιμάνι Hafen",
+    "control characters": "\x00\x01\x1b[31mbomb\x7f\u202eexploded\u200b",
+    "lone surrogate": "attack \ud800 on port",
+    "no spaces": "a" * 100_000,
+    "punctuation": "?!" * 5_000,
+    "beyond the plane": "𝔡𝔯𝔬𝔫𝔢 𐌰𐌱",
+    "other language": "Sprängning i Malmö: tre personer gripna",
+}
+
+
+@pytest.fixture(scope="module")
+def model() -> TopicModel:
+    return TopicModel.load()
+
+
+@pytest.mark.parametrize("text", ODD_TEXTS.values(), ids=ODD_TEXTS.keys())
+def test_odd_texts_give_fourteen_finite_probabilities(model: TopicModel, text: str) -> None:
+    row = model.predict([text])
+    assert row.shape == (1, 14)
+    assert np.isfinite(row).all()
+    assert ((row >= 0) & (row <= 1)).all()
+
+
+def test_a_text_of_a_megabyte_is_answered(model: TopicModel) -> None:
+    row = model.predict(["Saboteurs derailed a train. " * 40_000])
+    assert np.isfinite(row).all()
+    assert "sabotage" in model.choose(row[0])
+
+
+def test_nothing_gives_no_rows(model: TopicModel) -> None:
+    assert model.predict([]).shape == (0, 14)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.text(max_size=200), min_size=1, max_size=8))
+def test_a_text_has_the_same_answer_in_every_batch(model: TopicModel, texts: list[str]) -> None:
+    together = model.predict(texts)
+    alone = np.concatenate([model.predict([text]) for text in texts])
+    assert np.array_equal(together, alone)
+
+
+def test_long_texts_have_the_same_answer_in_every_batch(model: TopicModel) -> None:
+    texts = [f"Report {n}. A drone hit the depot. The mayor spoke. " * (n + 1) for n in range(40)]
+    together = model.predict(texts)
+    assert np.array_equal(together[17:18], model.predict([texts[17]]))
+    assert np.array_equal(together[::-1], model.predict(texts[::-1]))
+
+
+@pytest.mark.parametrize(
+    ("text", "topic"),
+    [
+        ("Overnight drones hit an oil depot; air defences shot down eleven", "drone_strike"),
+        ("Неизвестные подожгли релейный шкаф, движение поездов остановлено", "sabotage"),
+        ("Ransomware legt Krankenhaus lahm", "cyberattack"),
+        ("Terremoto de magnitud 6,2 sacude la costa", "natural_disaster"),
+        ("Des milliers de manifestants défilent contre la réforme", "protest"),
+        ("Rapiti due operatori umanitari nel nord del paese", "hostage_taking"),
+        ("Суд засудив колишнього чиновника до семи років в'язниці", "arrest"),
+    ],
+)
+def test_clear_reports_get_their_topic(model: TopicModel, text: str, topic: str) -> None:
+    assert topic in model.choose(model.predict([text])[0])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Central bank leaves interest rates unchanged",
+        "Сборная вышла в финал чемпионата",
+        "Le Parlement adopte le budget",
+        "Striker signs new four-year contract",
+    ],
+)
+def test_reports_without_a_topic_get_none(model: TopicModel, text: str) -> None:
+    assert model.choose(model.predict([text])[0]) == ()
+
+
+def test_topics_are_chosen_highest_first_and_from_their_threshold_on() -> None:
+    model = TopicModel.load(thresholds={"arson": 0.7, "protest": 0.2})
+    row = np.zeros(14)
+    row[TOPIC_IDS.index("arson")] = 0.7
+    row[TOPIC_IDS.index("protest")] = 0.9
+    assert model.choose(row) == ("protest", "arson")
+    row[TOPIC_IDS.index("arson")] = 0.69
+    assert model.choose(row) == ("protest",)
+
+
+def test_a_threshold_for_an_unknown_topic_or_below_zero_is_refused() -> None:
+    with pytest.raises(ValueError, match="gossip"):
+        TopicModel.load(thresholds={"gossip": 0.5})
+    with pytest.raises(ValueError, match="below 0"):
+        TopicModel.load(thresholds={"arson": -0.5})
+    with pytest.raises(ValueError, match="arson"):
+        TopicModel.load(thresholds={"arson": float("nan")})
+
+
+def test_a_threshold_above_one_turns_a_topic_off() -> None:
+    model = TopicModel.load(thresholds={"arson": 1.1})
+    assert model.choose(np.ones(14)) == tuple(name for name in TOPIC_IDS if name != "arson")
+
+
+def test_later_paragraphs_can_add_a_topic_but_count_less(model: TopicModel) -> None:
+    calm = "The council met on Tuesday and agreed on the plan for the new library. " * 8
+    told = "Gunmen kidnapped twelve villagers and hold them hostage."
+    hostage = TOPIC_IDS.index("hostage_taking")
+    alone, last, none = model.predict([told, calm + told, calm])[:, hostage]
+    assert alone > last > none
+
+
+def test_composing_does_not_say_the_title_twice() -> None:
+    assert compose("Fire in port", "Fire in port. Two hurt.") == "Fire in port. Two hurt."
+    assert compose(" Fire ", " Two hurt. ") == "Fire\n\nTwo hurt."
+    assert compose("", "Two hurt.") == "Two hurt."
+    assert compose("Fire", "") == "Fire"
+
+
+def test_the_seed_article_rings_for_what_it_tells(model: TopicModel, shared: Path) -> None:
+    (path,) = (shared / "seed").glob("*.txt")
+    chosen = set(model.choose(model.predict([path.read_text(encoding="utf-8")])[0]))
+    assert chosen & {"drone_strike", "sabotage", "arson", "assassination", "bombing"}
