@@ -30,8 +30,9 @@ from streams.subscriptions import Wish
 LEASE_S = 60.0
 # Between claim and hold lies one round trip; a worker that dies there delays nobody long.
 CLAIM_LEASE_S = 20.0
-# Longer than the longest schedule (75 h) and than a story stays open.
-KEEP_S = 14 * 86_400.0
+# What was told is remembered for longer than the longest schedule (78 h) runs, and than a story
+# whose reports say nothing new can stay open.
+MIN_KEEP_S, KEEP_WINDOWS = 14 * 86_400.0, 4
 
 State = Literal["new", "unknown"]
 Hold = Literal["held", "lost", "done"]
@@ -143,6 +144,10 @@ class Ledger:
         self._remembers = True
         return sum(map(int, started))
 
+    @property
+    def _keep_s(self) -> int:
+        return int(max(MIN_KEEP_S, KEEP_WINDOWS * self.window_s))
+
     def _about(self, alert: Alert, settle_s: float) -> list[Any]:
         story = alert.story
         first = "" if alert.published_at is None else _earliest(alert).timestamp()
@@ -156,7 +161,7 @@ class Ledger:
             int(self._remembers),
             settle_s,
             self.window_s,
-            int(KEEP_S),
+            self._keep_s,
         ]
 
     async def claim(self, sink: str, limit: int, pace: Pace) -> tuple[list[Claim], float | None]:
@@ -269,7 +274,7 @@ class Ledger:
             retry.blocked_until,
             int(retry.counts),
             off,
-            int(KEEP_S),
+            self._keep_s,
             msgspec.json.encode(attempt) if attempt else "",
         ]
         return bool(await self._call("settle", args) == b"settled")

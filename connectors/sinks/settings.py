@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, HttpUrl, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, HttpUrl, SecretStr, field_validator
 
 
 class SinkSettings(BaseModel):
@@ -43,6 +45,15 @@ class SlackSettings(SinkSettings):
     post_interval_s: Annotated[float, Field(ge=0, le=60)] = 1.0
     """Seconds between two messages to one channel; Slack allows about one a second."""
 
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+            raise ValueError("not a time zone of the IANA database") from error
+        return name
+
 
 class WebhookSettings(SinkSettings):
     """A receiver of Standard Webhooks. `secret` is "whsec_" and base64; several, separated
@@ -58,5 +69,23 @@ class WebhookSettings(SinkSettings):
     allow_private: bool = False
     """Let the receiver be on a private address."""
 
+    @field_validator("secret")
+    @classmethod
+    def _usable_secret(cls, secret: SecretStr) -> SecretStr:
+        """Says nothing of the value: it is a secret even when it is wrong."""
+        parts = secret.get_secret_value().split()
+        if not parts or not all(_is_key(part) for part in parts):
+            raise ValueError('not "whsec_" and base64 (several: separated by a space)')
+        return secret
+
 
 AnySink = Annotated[ConsoleSettings | SlackSettings | WebhookSettings, Field(discriminator="type")]
+
+
+def _is_key(text: str) -> bool:
+    """Whether it is "whsec_" and base64 of at least 16 bytes."""
+    name, _, encoded = text.partition("_")
+    try:
+        return name == "whsec" and len(base64.b64decode(encoded + "==", validate=True)) >= 16
+    except ValueError:
+        return False

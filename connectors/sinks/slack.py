@@ -149,6 +149,7 @@ class SlackSink:
                 **_fields(message),
             )
             channel, ts = str(answer["channel"]), str(answer["ts"])
+            self._history.learn(delivery.target, channel)
         except Exception as error:  # noqa: BLE001 - as above
             return result_of(error)
         return Result("delivered", _receipt(delivery, channel, ts), status=200)

@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from connectors.sinks.sink import Delivery
 from connectors.sinks.slack_blocks import EVENT_TYPE
+from connectors.sinks.slack_errors import slack_error
 
 # Slack's clock and ours may differ, and the request left before Slack stamped it.
 _MARGIN = timedelta(minutes=10)
@@ -45,6 +47,10 @@ class SlackHistory:
         self._client = client
         self._clock = clock
         self._channels: dict[str, str] = {}
+
+    def learn(self, target: str, channel: str) -> None:
+        """Slack said which channel a name stands for, when it took a post."""
+        self._channels[target.removeprefix("#")] = channel
 
     async def find_story(self, delivery: Delivery) -> Found | None:
         """The story's own message in the target channel, the latest if there are several."""
@@ -106,11 +112,18 @@ class SlackHistory:
         return self._channels.get(name, target)
 
     async def _learn_channels(self, name: str) -> None:
+        try:
+            await self._list_channels(name, "public_channel,private_channel")
+        except SlackApiError as error:
+            if slack_error(error) != "missing_scope":
+                raise
+            # Private channels need a scope of their own (groups:read).
+            await self._list_channels(name, "public_channel")
+
+    async def _list_channels(self, name: str, types: str) -> None:
         cursor = ""
         for _ in range(_MAX_PAGES):
-            answer = await self._client.conversations_list(
-                types="public_channel,private_channel", limit=_PAGE, cursor=cursor
-            )
+            answer = await self._client.conversations_list(types=types, limit=_PAGE, cursor=cursor)
             for channel in answer["channels"]:
                 self._channels[str(channel["name"])] = str(channel["id"])
             cursor = (answer.get("response_metadata") or {}).get("next_cursor") or ""

@@ -53,7 +53,7 @@ class FakeSlack:
     violations: list[str] = field(default_factory=list)
     page_size: int = 200
     clock: Any = None
-    scopes: str = "chat:write,channels:history"
+    scopes: str = "chat:write,channels:history,channels:read"
     _runner: web.AppRunner | None = None
     _count: int = 0
 
@@ -122,7 +122,10 @@ class FakeSlack:
         answer.headers["x-oauth-scopes"] = self.scopes
         return answer
 
-    def _conversations_list(self, _: dict[str, Any]) -> web.Response:
+    def _conversations_list(self, body: dict[str, Any]) -> web.Response:
+        needed = {"public_channel": "channels:read", "private_channel": "groups:read"}
+        if any(needed[kind] not in self.scopes for kind in str(body["types"]).split(",")):
+            return _error("missing_scope")
         rows = [{"id": name, "name": label} for name, label in self.channels.items()]
         return _ok({"channels": rows, "response_metadata": {"next_cursor": ""}})
 

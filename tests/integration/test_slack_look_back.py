@@ -41,6 +41,14 @@ async def test_a_message_is_found_many_pages_back_and_by_the_name_of_its_channel
     assert await sink.look_back(delivery("s99")) is None
 
 
+async def test_a_channel_whose_name_slack_has_resolved_is_not_asked_for(rig: Rig) -> None:
+    rig.slack.scopes = "chat:write,channels:history"
+    sink = rig.slack_sink()
+    await sink.deliver(delivery("s1", "#desk"))
+    assert await sink.look_back(delivery("s1", "#desk")) is not None
+    assert rig.slack.count("conversations.list") == 0
+
+
 async def test_news_is_found_many_pages_down_its_thread(rig: Rig) -> None:
     rig.slack.page_size = 5
     sink = rig.slack_sink()
