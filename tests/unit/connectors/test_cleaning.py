@@ -116,9 +116,9 @@ def test_whatever_comes_leaves_no_invisible_character(text: str, title: str) -> 
 )
 def test_hostile_markup_takes_time_in_proportion_to_its_size(piece: str) -> None:
     def seconds(size: int) -> float:
-        start = time.perf_counter()
+        start = time.process_time()
         clean_text(html_to_text(piece * (size // len(piece))), "a title of five words")
-        return time.perf_counter() - start
+        return time.process_time() - start
 
     small, large = min(seconds(20_000) for _ in range(3)), seconds(200_000)
-    assert large < 40 * small + 0.2
+    assert large < 40 * small + 1.0

@@ -85,9 +85,9 @@ def test_what_is_no_article_is_one_clean_error(raw: bytes) -> None:
 def test_many_paragraphs_take_time_in_proportion() -> None:
     def seconds(count: int) -> float:
         raw = b"<html><body><article>" + BODY.encode() * count
-        start = time.perf_counter()
+        start = time.process_time()
         extract_page(raw)
-        return time.perf_counter() - start
+        return time.process_time() - start
 
     small, large = min(seconds(300) for _ in range(3)), seconds(3_000)
-    assert large < 40 * small + 0.2
+    assert large < 40 * small + 1.0

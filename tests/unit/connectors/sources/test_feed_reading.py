@@ -183,13 +183,13 @@ def test_what_is_no_feed_is_one_clean_error(raw: bytes) -> None:
 def test_hostile_xml_takes_time_in_proportion_to_its_size(piece: str) -> None:
     def seconds(size: int) -> float:
         raw = ("<rss><channel>" + piece * (size // len(piece))).encode()
-        start = time.perf_counter()
+        start = time.process_time()
         for item in read_feed(raw).items:
             make_article(item, Origin("f", "P"), NOW, "")
-        return time.perf_counter() - start
+        return time.process_time() - start
 
     small, large = min(seconds(20_000) for _ in range(3)), seconds(200_000)
-    assert large < 40 * small + 0.2
+    assert large < 40 * small + 1.0
 
 
 def test_a_dtd_without_entities_is_read() -> None:
