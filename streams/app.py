@@ -21,7 +21,7 @@ from streams.settings import KafkaSettings
 # The embedded broker answers a fetch only when its wait ends, so the wait is the latency;
 # Apache Kafka answers when there is data, but a partition that is not part of the fetch
 # under way waits for it. Measured in tests/integration/test_worker_latency.py.
-FETCH_WAIT_MS = {True: 15, False: 50}
+FETCH_WAIT_MS = {True: 25, False: 50}
 # The embedded broker lets the first member wait for half the session.
 EMBEDDED_SESSION_S = 6.0
 # At 80 % full Faust drops every partition and sleeps a second; 4,096 costs a third.

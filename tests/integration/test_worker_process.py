@@ -30,6 +30,10 @@ SABOTAGE = (
     " Tuesday and stopped 40 trains, the police said. Investigators found deliberate cuts at"
     " three places and treat it as an act of sabotage."
 )
+TOMATOES = (
+    "Supermarkets cut the price of tomatoes by a tenth this week after a good harvest, the"
+    " growers' association said."
+)
 
 
 @pytest.fixture
@@ -45,7 +49,7 @@ def test_an_article_becomes_one_alert_and_its_copy_none(line: WorkerLine, tmp_pa
             [
                 _article("1", "Northern Post", "Sabotage halts trains near Velmora", SABOTAGE, now),
                 _article("2", "Evening Post", "Sabotage halts trains near Velmora", SABOTAGE, now),
-                _article("3", "Post", "Bakers' fair opens", "Cakes and bread all week.", now),
+                _article("3", "Post", "Tomato prices fall", TOMATOES, now),
             ]
         )
         wait_until(lambda: "Sabotage halts trains" in _read(tmp_path / "out"), 30, "an alert")
