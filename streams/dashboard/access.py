@@ -30,6 +30,7 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
+    "Server": "wirebell",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
 
@@ -76,6 +77,8 @@ def guard(token: str) -> Middleware:
             raise
         if not response.prepared:
             response.headers.update(HEADERS)
+            # Asked for again each time, answered 304: an upgrade is never half in a cache.
+            response.headers.setdefault("Cache-Control", "no-cache")
         return response
 
     return check

@@ -184,22 +184,6 @@ def test_everything_shown_is_there_as_json(line: BrowserLine) -> None:
     assert line.fetch("healthz") == "ok\n"
 
 
-@pytest.mark.parametrize(
-    ("name", "scheme", "width"),
-    [("light", "light", 1360), ("dark", "dark", 1360), ("phone", "light", 390)],
-)
-def test_screenshots_are_taken(
-    open_page: OpenPage, tmp_path: Path, name: str, scheme: str, width: int
-) -> None:
-    page = open_page(scheme, width, 1500 if width > 600 else 844)
-    expect(page.locator("#charts canvas")).to_have_count(3)
-    page.evaluate("document.fonts.ready")
-    folder = IMAGES if WRITE_SCREENSHOTS else tmp_path
-    folder.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=folder / f"ops-page-{name}.png")
-    assert (folder / f"ops-page-{name}.png").stat().st_size > 20_000
-
-
 def test_dead_letters_are_shown_and_replayed_after_a_count(open_page: OpenPage) -> None:
     page = open_page()
     page.get_by_role("button", name="Show dead letters: screen, undecodable").click()
@@ -240,3 +224,19 @@ def test_a_form_on_another_site_can_make_the_page_do_nothing(line: BrowserLine) 
         request = Request(line.url + "api/dead-letters/replay", wish, headers)
         with pytest.raises(HTTPError, match="403"):
             urlopen(request)
+
+
+@pytest.mark.parametrize(
+    ("name", "scheme", "width"),
+    [("light", "light", 1360), ("dark", "dark", 1360), ("phone", "light", 390)],
+)
+def test_screenshots_are_taken(
+    open_page: OpenPage, tmp_path: Path, name: str, scheme: str, width: int
+) -> None:
+    page = open_page(scheme, width, 1500 if width > 600 else 844)
+    expect(page.locator("#charts canvas")).to_have_count(3)
+    page.evaluate("document.fonts.ready")
+    folder = IMAGES if WRITE_SCREENSHOTS else tmp_path
+    folder.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=folder / f"ops-page-{name}.png")
+    assert (folder / f"ops-page-{name}.png").stat().st_size > 20_000
