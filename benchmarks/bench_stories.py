@@ -78,7 +78,7 @@ class Newswire:
             self._open.append((names, self._chance.choice(COUNTRIES)))
             self._open = self._open[-2_000:]
         names, country = self._chance.choice(self._open[-500:])
-        background = self._chance.choices(self._vocabulary, self._weights, k=60)
+        background = self._chance.choices(self._vocabulary, self._weights, k=20)
         words = self._chance.sample(names, 14) + background
         self._chance.shuffle(words)
         return " ".join(self._chance.sample(names, 5) + background[:4]), " ".join(words), country
@@ -153,28 +153,30 @@ async def _cpu_s(redis: Redis) -> float:
 
 
 async def _month(redis: Redis, prefix: str, wire: Newswire, articles: int) -> None:
-    """Thirty days of event time; what Redis keeps expires at the same multiple of its clock."""
+    """Thirty days of event time; what Redis keeps expires at the same multiple of its clock.
+
+    Prints, for each three days, what an article costs Redis then: it must not grow.
+    """
     real_s = articles / 1_500
     factor = 30 * 86_400 / real_s
     keep = Keep(7 * 86_400 / factor, 14 * 86_400 / factor, 1.5 * WINDOW_S / factor)
     stories = Stories(redis, Keys(prefix), WINDOW_S, keep=keep)
     started = time.perf_counter()
-    rates: list[float] = []
-    tenth = articles // 10
-    done = 0
+    tenth, done = articles // 10, 0
+    cpu_s = await _cpu_s(redis)
     for now, batch in wire.batches(articles, timedelta(days=30)):
         due = started + done / 1_500
         await asyncio.sleep(max(0.0, due - time.perf_counter()))
-        before = time.perf_counter()
         await stories.assign(batch, now)
-        rates.append(len(batch) / (time.perf_counter() - before))
         done += len(batch)
         if done // tenth > (done - len(batch)) // tenth:
             memory = (await redis.info("memory"))["used_memory"] / 2**20
             keys = await redis.dbsize()
-            rate = statistics.median(rates)
-            print(f"  day {30 * done / articles:4.0f}: {rate:6.0f}/s {memory:6.1f} MB {keys} keys")
-            rates = []
+            used, cpu_s = await _cpu_s(redis) - cpu_s, await _cpu_s(redis)
+            print(
+                f"  day {30 * done / articles:4.0f}: {tenth / used:6.0f} a CPU second of Redis, "
+                f"{memory:6.1f} MB, {keys} keys"
+            )
 
 
 def _shown(name: str, rates: list[float], cost: Cost) -> str:
@@ -194,7 +196,7 @@ async def _run(url: str, articles: int) -> None:
         print(f"Python {platform.python_version()}, redis-py {version('redis')}, Redis {server}")
         print(f"batches of {BATCH}, {articles} articles within one window")
         rates, cost, found = await _stories_rate(redis, "a", Newswire(1), articles)
-        print(_shown("stories", rates, cost), f"; {found} stories")
+        print(_shown("stories", rates, cost), f"- {found} stories found")
         tail = rates[-max(2, len(rates) // 10) :]
         print(f"  with the window full: {statistics.median(tail):.0f} articles/s")
         await redis.flushall()

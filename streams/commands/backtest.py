@@ -203,8 +203,8 @@ def _stories(title: str, chosen: Sequence[tuple[str, int]], account: Account) ->
     table = Table(title=title, box=None, pad_edge=False)
     table.add_column("story", no_wrap=True)
     for heading in ("articles", "publishers", "revision"):
-        table.add_column(heading, justify="right")
-    table.add_column("headline and topics", no_wrap=True, overflow="ellipsis")
+        table.add_column(heading, justify="right", no_wrap=True, min_width=len(heading))
+    table.add_column("headline and topics", no_wrap=True, overflow="ellipsis", ratio=1)
     for story_id, size in chosen:
         story = account.stories[story_id]
         topics = ", ".join(topic.label for topic in story.topics[:3])
