@@ -24,6 +24,11 @@ class Keys:
         return self._tag + "processes"
 
     @property
+    def verdict(self) -> str:
+        """String, gone after seconds: the page's last verdict, JSON (streams/dashboard)."""
+        return self._tag + "verdict"
+
+    @property
     def sources(self) -> str:
         """Hash: source id -> JSON status after its last poll (streams/source_status.py)."""
         return self._tag + "sources"

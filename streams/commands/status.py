@@ -10,12 +10,13 @@ from typing import Annotated
 
 import msgspec
 import typer
+from redis.exceptions import RedisError
 from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from streams.dashboard.view import Snapshot, show
+from streams.dashboard.view import Snapshot, recall_verdict, show
 from streams.health import Verdict, judge, say_duration
 from streams.kafka_offsets import KafkaOffsets
 from streams.kafka_topics import WORKER_GROUP
@@ -93,7 +94,18 @@ async def _watch(settings: Settings) -> str:
 async def _judge(observer: Observer, previous: Verdict | None) -> Verdict:
     now = datetime.now(UTC)
     await asyncio.gather(observer.look_at_redis(now), observer.look_at_kafka(now))
-    return judge(observer.observe(datetime.now(UTC)), previous)
+    ours = judge(observer.observe(datetime.now(UTC)), previous)
+    page = await _verdict_of_page(observer, ours.at)
+    return page if page and EXIT_CODES[page.state] >= EXIT_CODES[ours.state] else ours
+
+
+async def _verdict_of_page(observer: Observer, now: datetime) -> Verdict | None:
+    """What the page says, which has looked on for longer: a stall shows only over time."""
+    try:
+        raw = await observer.redis.get(observer.keys.verdict)
+        return recall_verdict(raw, now) if raw else None
+    except (RedisError, OSError, msgspec.DecodeError):
+        return None
 
 
 def _observer(settings: Settings) -> Observer:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from connectors.records import Alert, Place, Report, Toll, TopicScore
-from streams.health import Finding, Verdict, is_silent
+from streams.health import Finding, Level, State, Verdict, is_silent
 from streams.lag import LagState, evaluate, lag_seconds
 from streams.ledger import Attempt
 from streams.metrics import DROP_REASONS
@@ -30,7 +30,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
 class FindingView(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that is not as it should be."""
 
-    level: str
+    level: Level
     room: str
     words: str
     since: datetime
@@ -39,7 +39,7 @@ class FindingView(msgspec.Struct, frozen=True, kw_only=True):
 class VerdictView(msgspec.Struct, frozen=True, kw_only=True):
     """The verdict with everything that was found, worst first."""
 
-    state: str
+    state: State
     words: str
     since: datetime
     findings: list[FindingView]
@@ -246,6 +246,20 @@ def _verdict(verdict: Verdict) -> VerdictView:
         since=verdict.since,
         findings=[_finding(one) for one in verdict.findings],
     )
+
+
+def recall_verdict(raw: bytes | str, at: datetime) -> Verdict:
+    """The verdict that was shown, from its JSON.
+
+    Raises:
+        msgspec.DecodeError: not one (an older version's, say).
+    """
+    view = msgspec.json.decode(raw, type=VerdictView)
+    findings = [
+        Finding(f"{one.room} {one.words}", one.level, one.room, one.words, one.since)
+        for one in view.findings
+    ]
+    return Verdict(view.state, view.words, view.since, at, tuple(findings))
 
 
 def _finding(one: Finding) -> FindingView:

@@ -7,6 +7,7 @@ neither the heartbeats nor the page, since each loop is bounded on its own.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -28,6 +29,7 @@ REDIS_EVERY_S, KAFKA_EVERY_S, SHOW_EVERY_S = 1.0, 2.0, 1.0
 # The first alert is shown at once; on a busy line the list is 100 KB for every viewer.
 STORIES_REST = timedelta(seconds=3)
 SHOWN_STORIES, KEPT_CHANGES = 60, 20
+VERDICT_KEPT = timedelta(seconds=5)
 _LONG_AGO = datetime.fromtimestamp(0, UTC)
 _log = structlog.get_logger(__name__)
 
@@ -54,6 +56,7 @@ class Watch:
             group.create_task(_every(REDIS_EVERY_S, observer.look_at_redis, stop))
             group.create_task(_every(KAFKA_EVERY_S, observer.look_at_kafka, stop))
             group.create_task(_every(SHOW_EVERY_S, self._show, stop))
+            group.create_task(_every(SHOW_EVERY_S, self._tell, stop))
             group.create_task(follow_alerts(observer.settings.kafka, self.alerts, stop))
         await observer.offsets.close()
 
@@ -83,6 +86,14 @@ class Watch:
         if self.alerts.version != self._stories_version and rested:
             self._stories_version, self._stories_at = self.alerts.version, now
             self.broadcast.publish("stories", msgspec.json.encode(self.stories()))
+
+    async def _tell(self, now: datetime) -> None:
+        """Leave the verdict in Redis for `wirebell status`, which has no hour to look on."""
+        if self.snapshot is None or now - self.snapshot.at > VERDICT_KEPT:
+            return
+        observer, body = self.observer, msgspec.json.encode(self.snapshot.verdict)
+        with contextlib.suppress(RedisError, OSError):
+            await observer.redis.set(observer.keys.verdict, body, ex=VERDICT_KEPT)
 
     async def _recall(self, stop: asyncio.Event) -> None:
         """Begin with the stories that the ledger knows, once Redis answers."""

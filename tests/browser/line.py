@@ -99,6 +99,18 @@ class BrowserLine:
                 stderr=log,
             )
 
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a command of `wirebell` on this line to its end."""
+        return subprocess.run(
+            [sys.executable, "-m", "streams", *arguments],
+            cwd=self.folder,
+            env=self._environment(),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
     def kill_process(self, role: str) -> None:
         """End a process as a crash would."""
         self.processes[role].kill()

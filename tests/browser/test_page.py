@@ -164,7 +164,6 @@ def test_charts_move(open_page: OpenPage) -> None:
     expect(painted).to_be_visible()
     picture = "node => node.toDataURL()"
     before = painted.evaluate(picture)
-    page.wait_for_function("() => true")
     for _ in range(150):  # a point comes every five seconds
         if painted.evaluate(picture) != before:
             return
@@ -182,6 +181,13 @@ def test_everything_shown_is_there_as_json(line: BrowserLine) -> None:
     assert 'wirebell_health{state="down"} 0.0' in exposed
     assert re.search(r"^wirebell_articles_screened_total [1-9]", exposed, re.MULTILINE)
     assert line.fetch("healthz") == "ok\n"
+
+
+def test_the_terminal_says_what_the_page_says(open_page: OpenPage, line: BrowserLine) -> None:
+    shown = open_page().locator("#verdict-state").inner_text().lower()
+    said = line.run("status", "--json")
+    assert json.loads(said.stdout)["verdict"]["state"] == shown
+    assert said.returncode == {"healthy": 0, "degraded": 1, "down": 2}[shown]
 
 
 def test_dead_letters_are_shown_and_replayed_after_a_count(open_page: OpenPage) -> None:

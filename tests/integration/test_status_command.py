@@ -57,6 +57,15 @@ def put_worker(redis_url: str, redis_prefix: str, *, ahead_s: float) -> None:
     asyncio.run(put())
 
 
+def put(redis_url: str, key: str, value: str) -> None:
+    async def put_it() -> None:
+        redis = connect_redis(redis_url)
+        await redis.set(key, value)
+        await redis.aclose()
+
+    asyncio.run(put_it())
+
+
 def test_a_healthy_line_exits_with_0_and_is_told_as_json(
     kafka: Lane, redis_url: str, redis_prefix: str, tmp_path: Path
 ) -> None:
@@ -68,6 +77,26 @@ def test_a_healthy_line_exits_with_0_and_is_told_as_json(
     assert snapshot["verdict"]["state"] == "healthy"
     assert len(snapshot["lag"]) == 8
     assert done.stderr == ""
+
+
+@pytest.mark.parametrize("kafka", ["embedded"], indirect=True)
+def test_what_the_page_has_seen_over_time_counts(
+    kafka: Lane, redis_url: str, redis_prefix: str, tmp_path: Path
+) -> None:
+    create_kafka_topics(kafka.settings())
+    put_worker(redis_url, redis_prefix, ahead_s=0)
+    words = "Nothing is taken from articles/0 for 3 min"
+    finding = {"level": "degraded", "room": "lag", "words": words, "since": "2026-03-01T12:00:00Z"}
+    verdict = {
+        "state": "degraded",
+        "words": words,
+        "since": finding["since"],
+        "findings": [finding],
+    }
+    put(redis_url, Keys(redis_prefix).verdict, json.dumps(verdict))
+    done = run_status(tmp_path, environment(kafka, redis_url, redis_prefix), "--json")
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert json.loads(done.stdout)["verdict"] == verdict
 
 
 @pytest.mark.parametrize("kafka", ["embedded"], indirect=True)
