@@ -118,7 +118,7 @@ async def test_workers_killed_in_the_middle_of_sending_lose_and_double_nothing(
 ) -> None:
     chance = random.Random(7)
     await asyncio.gather(*(workers.start() for _ in range(2)))
-    kills, each = 6 * LOAD, 25
+    kills, each = 4 * LOAD, 20
     for kill in range(kills):
         sent = len(rig.slack.messages)
         await owe(rig, kill * each, each)
