@@ -59,6 +59,8 @@ MAX_POSTINGS: Final = 4_000
 MAX_MEMBERS: Final = 100
 #: Less alike than this, a member adds nothing to the mean of a story's three nearest.
 MEMBER_COSINE: Final = 0.08
+#: A larger batch is cut: a script that runs for seconds keeps everybody else from Redis.
+MAX_CALL: Final = 512
 #: Heaviest terms that later articles can find an article by; 32 are as good as 48 on ECB+.
 MAX_INDEXED: Final = 32
 #: Redis drops an index period whole: half a window, so three periods cover a window.
@@ -129,24 +131,24 @@ class Stories:
         self._unkept: dict[str, tuple[int, bytes]] = {}
 
     async def assign(self, batch: Sequence[Screened], now: datetime) -> list[Decision]:
-        """Decide on a batch, in order, in one round trip. `now` is the event time.
+        """Decide on a batch, in order, in one round trip (up to 512 articles with a topic).
 
-        May be repeated, by any worker: an article that Redis knows gets its first decision
+        `now` is the event time. May be repeated, by any worker: an article that Redis knows gets its first decision
         and its first alert again.
 
         Raises:
             redis.exceptions.RedisError: Redis is away or refuses; nothing is half done. Wait
                 and repeat the same batch.
         """
-        asked = [index for index, one in enumerate(batch) if one.facts is not None]
         decisions = [OFF_TOPIC] * len(batch)
-        if not asked:
-            return decisions
-        unkept, self._unkept = self._unkept, {}
-        answers, folds = await self._call([batch[index] for index in asked], now, unkept)
-        steps = self._fold(answers, folds)
-        for index, answer in zip(asked, answers, strict=True):
-            decisions[index] = _decision(answer, steps)
+        asked = [index for index, one in enumerate(batch) if one.facts is not None]
+        for at in range(0, len(asked), MAX_CALL):
+            part = asked[at : at + MAX_CALL]
+            unkept, self._unkept = self._unkept, {}
+            answers, folds = await self._call([batch[index] for index in part], now, unkept)
+            steps = self._fold(answers, folds)
+            for index, answer in zip(part, answers, strict=True):
+                decisions[index] = _decision(answer, steps)
         return decisions
 
     async def members(self, story_id: str) -> list[tuple[float, fact_store.Facts]]:

@@ -204,6 +204,17 @@ async def test_a_batch_is_one_round_trip(stories: Stories, redis: Redis) -> None
     assert calls.get("cmdstat_eval", 0) == 0
 
 
+async def test_batch_larger_than_a_call_is_decided_whole(
+    stories: Stories, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streams.stories.MAX_CALL", 3)
+    told = [article(f"a{n}", DEPOT, f"Paper {n}", n) for n in range(10)]
+    decisions = await _assign(stories, article("s", SPORT), *told)
+    kinds = [decision.kind for decision in decisions]
+    assert kinds == ["off_topic", "new", *["duplicate"] * 9]
+    assert len({decision.story_id for decision in decisions[1:]}) == 1
+
+
 async def test_script_that_redis_forgot_is_sent_again(stories: Stories, redis: Redis) -> None:
     await _assign(stories, article("a1"))
     await redis.script_flush()
