@@ -145,7 +145,8 @@ def _secrets_in(value: object, hidden: bool = False) -> list[str]:
     if isinstance(value, SecretStr) or hidden:
         text = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
         if "://" not in text:
-            return text.split()
+            # A webhook's secret is one with and without its prefix; two may stand side by side.
+            return [form for part in text.split() for form in (part, part.removeprefix("whsec_"))]
         return [urlsplit(text).password or ""]
     if isinstance(value, BaseModel):
         register_secrets(value)

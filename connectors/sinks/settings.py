@@ -85,7 +85,9 @@ AnySink = Annotated[ConsoleSettings | SlackSettings | WebhookSettings, Field(dis
 def _is_key(text: str) -> bool:
     """Whether it is "whsec_" and base64 of at least 16 bytes."""
     name, _, encoded = text.partition("_")
+    bare = encoded.rstrip("=")  # written with or without padding
     try:
-        return name == "whsec" and len(base64.b64decode(encoded + "==", validate=True)) >= 16
+        key = base64.b64decode(bare + "=" * (-len(bare) % 4), validate=True)
+        return name == "whsec" and len(key) >= 16
     except ValueError:
         return False

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+
 import pytest
 from pydantic import ValidationError
 
@@ -11,7 +13,14 @@ from tests.fakes.webhook_receiver import SECRET
 URL = "https://receiver.example/hook"
 
 
-@pytest.mark.parametrize("secret", [SECRET, f"{SECRET} {SECRET}", SECRET.rstrip("=")])
+# 16, 24 and 32 bytes: with two signs of padding, none, and one.
+KEYS = [base64.b64encode(bytes(range(size))).decode() for size in (16, 24, 32)]
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [SECRET, f"{SECRET} {SECRET}", SECRET.rstrip("="), *(f"whsec_{key}" for key in KEYS)],
+)
 def test_a_secret_of_the_standard_is_taken(secret: str) -> None:
     settings = WebhookSettings.model_validate({"url": URL, "secret": secret})
     assert secret not in repr(settings)
