@@ -133,11 +133,11 @@ class Stories:
     async def assign(self, batch: Sequence[Screened], now: datetime) -> list[Decision]:
         """Decide on a batch, in order, in one round trip (up to 512 articles with a topic).
 
-        `now` is the event time. May be repeated, by any worker: an article that Redis knows gets its first decision
-        and its first alert again.
+        `now` is the event time. May be repeated, by any worker: an article that Redis knows
+        gets its first decision and its first alert again.
 
         Raises:
-            redis.exceptions.RedisError: Redis is away or refuses; nothing is half done. Wait
+            redis.exceptions.RedisError: Redis is away or refuses; no article is half done. Wait
                 and repeat the same batch.
         """
         decisions = [OFF_TOPIC] * len(batch)
