@@ -16,7 +16,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from streams.dashboard.view import Snapshot, recall_verdict, show
+from streams.dashboard.shapes import Snapshot
+from streams.dashboard.view import recall_verdict, show
 from streams.health import Verdict, judge, say_duration
 from streams.kafka_offsets import KafkaOffsets
 from streams.kafka_topics import WORKER_GROUP

@@ -1,7 +1,7 @@
-"""What the page shows, as records: the one JSON of the event stream and of `/api`.
+"""Fills what the page shows from what the observer saw.
 
-Owns the shape and its filling from what the observer saw. No I/O, no markup: untrusted text
-(headlines, names, receivers' answers) goes out as JSON strings and stays text in the page.
+No I/O, no markup: untrusted text (headlines, names, receivers' answers) goes out as JSON
+strings and stays text in the page. The shapes are in shapes.py.
 """
 
 from __future__ import annotations
@@ -10,175 +10,28 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from connectors.records import Alert, Place, Report, Toll, TopicScore
-from streams.health import Finding, Level, State, Verdict, is_silent
-from streams.lag import LagState, evaluate, lag_seconds
+from connectors.records import Alert
+from streams.dashboard.shapes import (
+    Change,
+    DeadLetterGroup,
+    DestinationView,
+    FindingView,
+    Lag,
+    Latency,
+    Process,
+    Snapshot,
+    SourceView,
+    Stage,
+    StoryView,
+    VerdictView,
+    Way,
+)
+from streams.health import Finding, Verdict, is_silent
+from streams.lag import evaluate, lag_seconds
 from streams.ledger import Attempt
 from streams.metrics import DROP_REASONS
 from streams.observations import Observer
 from streams.tally import Quantiles
-
-
-class Change(msgspec.Struct, frozen=True, kw_only=True):
-    """One turn of the verdict."""
-
-    state: str
-    words: str
-    at: datetime
-
-
-class FindingView(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that is not as it should be."""
-
-    level: Level
-    room: str
-    words: str
-    since: datetime
-
-
-class VerdictView(msgspec.Struct, frozen=True, kw_only=True):
-    """The verdict with everything that was found, worst first."""
-
-    state: State
-    words: str
-    since: datetime
-    findings: list[FindingView]
-
-
-class Stage(msgspec.Struct, frozen=True, kw_only=True):
-    """One stage of the way: how many in all, and how many a minute now."""
-
-    id: str
-    label: str
-    total: int
-    per_minute: float
-
-
-class Latency(msgspec.Struct, frozen=True, kw_only=True):
-    """Seconds between two clocks on the way, over the last ten minutes."""
-
-    id: str
-    label: str
-    p50: float | None
-    p95: float | None
-    p99: float | None
-    count: int
-
-
-class Way(msgspec.Struct, frozen=True, kw_only=True):
-    """The way of the articles. `since` is when the oldest process counted here began."""
-
-    since: datetime | None
-    stages: list[Stage]
-    dropped: list[Stage]
-    latencies: list[Latency]
-
-
-class Lag(msgspec.Struct, frozen=True, kw_only=True):
-    """One partition: how far the workers are behind, in seconds and in records."""
-
-    kafka_topic: str
-    partition: int
-    state: LagState
-    seconds: float
-    records: int
-    committed: int
-    end: int
-
-
-class Process(msgspec.Struct, frozen=True, kw_only=True):
-    """One process by its heartbeat."""
-
-    role: str
-    host: str
-    pid: int
-    state: str
-    started_at: datetime
-    at: datetime
-    rss_bytes: int
-
-
-class DestinationView(msgspec.Struct, frozen=True, kw_only=True):
-    """One place that is told, and how that goes."""
-
-    id: str
-    sink: str
-    target: str
-    waiting: int
-    in_flight: int
-    told_at: datetime | None
-    failing_since: datetime | None
-    next_at: datetime | None
-    off: str
-    detail: str
-
-
-class DeadLetterGroup(msgspec.Struct, frozen=True, kw_only=True):
-    """Dead letters of one stage and reason."""
-
-    stage: str
-    reason: str
-    total: int
-    recent: int
-
-
-class SourceView(msgspec.Struct, frozen=True, kw_only=True):
-    """One source: its condition in a word, and what it last answered."""
-
-    id: str
-    type: str
-    condition: str
-    since: datetime | None = None
-    answer: str = ""
-    articles: int = 0
-    rejected: int = 0
-    last_new_at: datetime | None = None
-    last_success_at: datetime | None = None
-    failures: int = 0
-    next_poll_at: datetime | None = None
-
-
-class StoryView(msgspec.Struct, frozen=True, kw_only=True):
-    """A story by its latest alert. `evidence` are the words that decided, best first."""
-
-    id: str
-    revision: int
-    kind: str
-    priority: str
-    priority_reason: str
-    headline: str
-    language: str
-    summary: str
-    topics: tuple[TopicScore, ...]
-    evidence: list[str]
-    sentences: list[str]
-    places: tuple[Place, ...]
-    tolls: tuple[Toll, ...]
-    reports: tuple[Report, ...]
-    article_count: int
-    first_seen: datetime
-    last_seen: datetime
-    changes: tuple[str, ...]
-    corrected: str
-    withdrawn: bool
-
-
-class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything on the page but the stories and the charts."""
-
-    at: datetime
-    time_zone: str
-    verdict: VerdictView
-    changes: list[Change]
-    way: Way
-    lag: list[Lag]
-    processes: list[Process]
-    sources: list[SourceView]
-    destinations: list[DestinationView]
-    attempts: list[Attempt]
-    dead_letters: list[DeadLetterGroup]
-    dead_letters_total: int
-
 
 _LATENCIES = (
     ("published_to_seen", "Published to seen"),

@@ -20,7 +20,8 @@ from redis.exceptions import RedisError
 from streams.dashboard.alerts import Alerts, follow_alerts, recall_alerts
 from streams.dashboard.exposition import record_verdict
 from streams.dashboard.history import History
-from streams.dashboard.view import Change, Snapshot, StoryView, show, show_story
+from streams.dashboard.shapes import Change, Snapshot, StoryView
+from streams.dashboard.view import show, show_story
 from streams.dashboard.viewers import Broadcast
 from streams.health import Verdict, judge
 from streams.observations import Observer
