@@ -21,6 +21,8 @@ UNLABELLED_FILE: Final = "unlabelled.jsonl.gz"
 
 _DATA: Final = Path(__file__).parent / "data"
 REPORT_LABELS: Final = _DATA / "report_labels.tsv"
+#: Labels for judging only: reports drawn at random, never learned from.
+NATURAL_LABELS: Final = _DATA / "natural_labels.tsv"
 OWN_TEXTS: Final = _DATA / "own_texts.tsv"
 
 _LANGUAGE_ENDING: Final = re.compile(r"-[a-z]{2}$")

@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
-from classifiers import artifact, language, language_training, train
+from classifiers import artifact, cards, language, language_training, train
 from classifiers.examples import ExampleError, read_directory
 
 
-def command(
+def command(  # noqa: PLR0917 - each is an option
     data: Annotated[Path, typer.Option(help="Directory with the labelled files.")] = Path(
         "../shared/data/topics"
     ),
@@ -23,6 +23,9 @@ def command(
         float | None,
         typer.Option(min=0.5, max=0.99, help="Thresholds for this precision; else the best F1."),
     ] = None,
+    card: Annotated[
+        Path | None, typer.Option(help="Measure and write the model card here (a minute).")
+    ] = None,
     languages: Annotated[
         bool, typer.Option("--languages", help="Train the language identifier instead.")
     ] = False,
@@ -32,7 +35,7 @@ def command(
         told = (
             _train_languages(data, out or language.MODEL_FILE)
             if languages
-            else _train_topics(data, out or artifact.SHIPPED, before, aim_precision)
+            else _train_topics(data, out or artifact.SHIPPED, before, aim_precision, card)
         )
     except (ExampleError, OSError, ValueError) as err:
         typer.echo(f"wirebell train: {err}", err=True)
@@ -40,12 +43,16 @@ def command(
     typer.echo(told)
 
 
-def _train_topics(data: Path, out: Path, before: str, aim_precision: float | None) -> str:
+def _train_topics(
+    data: Path, out: Path, before: str, aim_precision: float | None, card: Path | None
+) -> str:
     examples = read_directory(data)
     if before:
         examples = [example for example in examples if example.date < before]
     trained = train.fit(examples, train.Recipe(aim_precision=aim_precision))
     version = artifact.save(trained, out)
+    if card:
+        cards.write_card(data, artifact.load(out), card)
     return f"{out}: model {version}, from {len(examples)} reports"
 
 
