@@ -120,19 +120,21 @@ class Briefing:
             for name, status in seen.items()
             if status and status.polls_total and status.counted_since >= self._since
         }
-        if not late and not self._sources <= set(polled):
-            return
+        if not polled or (not late and not self._sources <= set(polled)):
+            return  # what has not been asked has not answered
         self._sources_told = True
         troubled = sorted(name for name in polled if polled[name].state in _TROUBLED)
         for name in troubled:
             if name not in self._feeds:
                 self._say(f"source {name}: {polled[name].detail or polled[name].state}")
         if self._feeds:
-            self._tell_feeds([name for name in troubled if name in self._feeds])
+            self._tell_feeds([name for name in troubled if name in self._feeds], set(polled))
 
-    def _tell_feeds(self, troubled: list[str]) -> None:
+    def _tell_feeds(self, troubled: list[str], polled: set[str]) -> None:
+        if waiting := len(self._feeds - polled):
+            self._say(f"{waiting} of {len(self._feeds)} feeds have not been asked yet")
         if not troubled:
-            self._say(f"{len(self._feeds)} feeds answer")
+            self._say(f"{len(self._feeds & polled)} feeds answer")
             return
         names = ", ".join(troubled[:MOST_NAMES])
         more = f" and {len(troubled) - MOST_NAMES} more" if len(troubled) > MOST_NAMES else ""

@@ -8,7 +8,7 @@ import pytest
 from redis import Redis
 
 from connectors.sources.settings import FeedSettings, IngestSettings
-from streams.briefing import Briefing, describe_start
+from streams.briefing import FEEDS_SETTLED_S, Briefing, describe_start
 from streams.heartbeat import Heartbeat, encode_heartbeat
 from streams.keys import Keys
 from streams.settings import RedisSettings, Settings
@@ -101,6 +101,13 @@ def test_a_source_of_ours_that_fails_is_told_with_its_reason(room: Room) -> None
     room.polled("two", "not_modified")
     room.polled("pushed", "unreachable", detail="cannot listen on 127.0.0.1:8086")
     assert room.look() == ["source pushed: cannot listen on 127.0.0.1:8086", "2 feeds answer"]
+
+
+def test_feeds_that_nobody_has_asked_are_not_said_to_answer(room: Room) -> None:
+    room.briefing._started_at -= FEEDS_SETTLED_S + 1
+    assert room.look() == [], "the sources have not started"
+    room.polled("one", "ok")
+    assert room.look() == ["1 of 2 feeds have not been asked yet", "1 feeds answer"]
 
 
 def test_a_redis_that_is_away_is_waited_for(redis_prefix: str) -> None:
