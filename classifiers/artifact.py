@@ -19,12 +19,14 @@ from numpy.typing import NDArray
 
 from classifiers.topics import Topic
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 SHIPPED: Final = Path(__file__).parent / "artifacts" / "topics.npz"
 #: A file that would unpack to more than this is not one of ours.
 MAX_UNPACKED_BYTES: Final = 256 * 1024 * 1024
 
-_ARRAYS: Final = {"weights", "idf", "intercepts", "slopes", "offsets", "meta"}
+_ARRAYS: Final = {
+    "weights", "idf", "intercepts", "english", "english_intercept", "slopes", "offsets", "meta",
+}  # fmt: skip
 
 F32 = NDArray[np.float32]
 
@@ -46,6 +48,8 @@ class Artifact:
     weights: F32
     idf: F32
     intercepts: F32
+    english: F32
+    english_intercept: F32
     slopes: F32
     offsets: F32
     facts: dict[str, Any]
@@ -72,6 +76,8 @@ def save(artifact: Artifact, path: Path) -> str:
         "weights": artifact.weights.astype(np.float16),
         "idf": artifact.idf.astype(np.float16),
         "intercepts": artifact.intercepts.astype(np.float32),
+        "english": artifact.english.astype(np.float16),
+        "english_intercept": artifact.english_intercept.astype(np.float32),
         "slopes": artifact.slopes.astype(np.float32),
         "offsets": artifact.offsets.astype(np.float32),
         "meta": np.frombuffer(encoded, dtype=np.uint8),
@@ -134,20 +140,21 @@ def _assemble(arrays: dict[str, NDArray[Any]], meta: dict[str, Any], version: st
 
 def _check(artifact: Artifact, path: Path) -> None:
     n_features, n_topics = len(artifact.idf), len(artifact.topics)
-    fits = (
-        artifact.weights.shape == (n_features, n_topics)
-        and n_features == 1 << artifact.bits
-        and n_topics > 0
-        and all(
-            part.shape == (n_topics,)
-            for part in (artifact.intercepts, artifact.slopes, artifact.offsets)
-        )
-    )
-    if not fits:
-        raise ArtifactError(f"{path}: the shapes of the arrays do not fit together")
-    parts = (artifact.weights, artifact.idf, artifact.intercepts, artifact.slopes, artifact.offsets)
-    if not all(np.isfinite(part).all() for part in parts):
-        raise ArtifactError(f"{path}: a weight is not finite")
+    shapes = {
+        "weights": (n_features, n_topics),
+        "idf": (1 << artifact.bits,),
+        "intercepts": (n_topics,),
+        "english": (n_features,),
+        "english_intercept": (1,),
+        "slopes": (2, n_topics),
+        "offsets": (2, n_topics),
+    }
+    for name, shape in shapes.items():
+        part: F32 = getattr(artifact, name)
+        if part.shape != shape or not n_topics:
+            raise ArtifactError(f"{path}: {name} has shape {part.shape}, expected {shape}")
+        if not np.isfinite(part).all():
+            raise ArtifactError(f"{path}: {name} holds what is not finite")
     if not all(0.0 <= topic.threshold <= 1.0 for topic in artifact.topics):
         raise ArtifactError(f"{path}: a threshold is outside [0, 1]")
 

@@ -6,6 +6,7 @@ Owns the way from the weights back to the article's own words. It reads the very
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,6 +21,8 @@ MAX_WORDS: Final = 6
 MAX_SENTENCE_CHARS: Final = 400
 #: A word that brings less than this share of the strongest one's weight decided nothing.
 _WORTH_NAMING: Final = 0.15
+#: Texts are taken in slices so that a huge batch needs no more memory than a small one.
+_SLICE: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,52 +34,124 @@ class Evidence:
     sentence: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Text:
+    """One text's words within a batch: positions in the text, sentences by running number."""
+
+    text: str
+    first_word: int
+    starts: NDArray[np.int64]
+    ends: NDArray[np.int64]
+    sentences: NDArray[np.int64]
+
+
 def explain(scorer: Scorer, text: str, topic_id: str, column: int) -> Evidence:
     """The evidence in a text for the topic in a column of the model."""
-    found = features.extract([text], scorer.bits)
-    if not len(found.row_texts):
-        return Evidence(topic_id, (), "")
-    window = int(np.argmax(scorer.window_scores(found)[:, column]))
-    weights = _word_weights(scorer, found, column, window)
-    sentence = _best_sentence(found, weights)
-    return Evidence(topic_id, _named(found, weights, text), _sentence_text(found, sentence, text))
+    return explain_all(scorer, [(text, [(topic_id, column)])])[0][0]
 
 
-def _word_weights(scorer: Scorer, found: Features, column: int, window: int) -> NDArray[np.float64]:
+def explain_all(
+    scorer: Scorer, wanted: Sequence[tuple[str, Sequence[tuple[str, int]]]]
+) -> list[tuple[Evidence, ...]]:
+    """The evidence in each text for each of its (topic id, column): features are found once."""
+    explained = []
+    for start in range(0, len(wanted), _SLICE):
+        explained += _explain_slice(scorer, wanted[start : start + _SLICE])
+    return explained
+
+
+def _explain_slice(
+    scorer: Scorer, wanted: Sequence[tuple[str, Sequence[tuple[str, int]]]]
+) -> list[tuple[Evidence, ...]]:
+    found = features.extract([text for text, _ in wanted], scorer.bits)
+    scores = scorer.window_scores(found)
+    numbers = np.arange(len(wanted) + 1)
+    rows = np.searchsorted(found.row_texts, numbers)
+    words = np.searchsorted(found.split.texts, numbers)
+    explained = []
+    for number, (text, topics) in enumerate(wanted):
+        first, last = rows[number], rows[number + 1]
+        if first == last:
+            explained.append(tuple(Evidence(topic_id, (), "") for topic_id, _ in topics))
+            continue
+        view = _view(found, number, text, int(words[number]), int(words[number + 1]))
+        explained.append(
+            tuple(
+                _evidence(
+                    scorer, found, view, topic_id, column,
+                    int(first + np.argmax(scores[first:last, column])),
+                )
+                for topic_id, column in topics
+            )
+        )  # fmt: skip
+    return explained
+
+
+def _view(found: Features, number: int, text: str, first: int, last: int) -> _Text:
+    offset = found.split.text_starts[number]
+    return _Text(
+        text,
+        first,
+        found.split.starts[first:last] - offset,
+        found.split.ends[first:last] - offset,
+        found.split.sentences[first:last],
+    )
+
+
+def _evidence(
+    scorer: Scorer, found: Features, view: _Text, topic_id: str, column: int, window: int
+) -> Evidence:
+    weights = _word_weights(scorer, found, view, column, window)
+    sentence = _best_sentence(view, weights)
+    return Evidence(topic_id, _named(view, weights), _sentence_text(view, sentence))
+
+
+def _word_weights(
+    scorer: Scorer, found: Features, view: _Text, column: int, window: int
+) -> NDArray[np.float64]:
     """What each word brings, in the window that decided; pairs count half for each word."""
-    inside = found.rows == window
-    gains = np.where(inside, scorer.contributions(found, column), 0.0).astype(np.float64)
-    weights = np.zeros(len(found.split.starts))
-    np.add.at(weights, found.words, gains / 2)
-    np.add.at(weights, found.others, gains / 2)
+    inside = _occurrences_in(found, window)
+    gains = scorer.contributions(found, inside, window, column).astype(np.float64)
+    weights = np.zeros(len(view.starts))
+    np.add.at(weights, found.words[inside] - view.first_word, gains / 2)
+    np.add.at(weights, found.others[inside] - view.first_word, gains / 2)
     return weights
 
 
-def _named(found: Features, weights: NDArray[np.float64], text: str) -> tuple[str, ...]:
+def _occurrences_in(found: Features, window: int) -> NDArray[np.int64]:
+    """The occurrences in one row: within a kind the rows rise."""
+    spans = []
+    for start, end in found.kind_spans:
+        first, last = np.searchsorted(found.rows[start:end], (window, window + 1))
+        spans.append(np.arange(start + first, start + last))
+    return np.concatenate(spans)
+
+
+def _named(view: _Text, weights: NDArray[np.float64]) -> tuple[str, ...]:
     """The strongest words; neighbours that both count become one phrase."""
-    starts, ends = found.split.starts, found.split.ends
     floor = max(float(weights.max(initial=0.0)) * _WORTH_NAMING, 1e-9)
     phrases: dict[str, float] = {}
     for word in np.flatnonzero(weights >= floor):
-        said = text[starts[word] : ends[word]]
+        said = view.text[view.starts[word] : view.ends[word]]
         phrases[said] = max(phrases.get(said, 0.0), float(weights[word]))
     return tuple(sorted(phrases, key=lambda said: -phrases[said])[:MAX_WORDS])
 
 
-def _best_sentence(found: Features, weights: NDArray[np.float64]) -> int:
+def _best_sentence(view: _Text, weights: NDArray[np.float64]) -> int:
     """The sentence whose words speak most for the topic."""
-    numbers = found.split.sentences
-    totals = np.zeros(int(numbers.max()) + 1)
-    np.add.at(totals, numbers, weights)
-    return int(np.argmax(totals))
+    first = int(view.sentences[0])
+    totals = np.zeros(int(view.sentences[-1]) - first + 1)
+    np.add.at(totals, view.sentences - first, weights)
+    return first + int(np.argmax(totals))
 
 
-def _sentence_text(found: Features, sentence: int, text: str) -> str:
+def _sentence_text(view: _Text, sentence: int) -> str:
     """The sentence as it stands, cut at a word when it is too long for a message."""
-    words = np.flatnonzero(found.split.sentences == sentence)
+    text = view.text
+    words = np.flatnonzero(view.sentences == sentence)
     if not len(words):
         return ""
-    start, last = int(found.split.starts[words[0]]), int(found.split.ends[words[-1]])
+    start, last = int(view.starts[words[0]]), int(view.ends[words[-1]])
     while start > 0 and text[start - 1] in "\"'«“„(":
         start -= 1
     end = min(last + 2, len(text))

@@ -77,10 +77,24 @@ class TopicModel:
         Raises:
             KeyError: the model does not know the topic.
         """
-        ids = [topic.id for topic in self.topics]
-        if topic_id not in ids:
-            raise KeyError(f"unknown topic {topic_id!r}")
-        return evidence.explain(self._scorer, text, topic_id, ids.index(topic_id))
+        return self.explain_all([(text, (topic_id,))])[0][0]
+
+    def explain_all(
+        self, wanted: Sequence[tuple[str, Sequence[str]]]
+    ) -> list[tuple[Evidence, ...]]:
+        """`explain` for many: texts with topic ids, to the evidence of each text's topics.
+
+        Raises:
+            KeyError: the model does not know a topic.
+        """
+        columns = {topic.id: column for column, topic in enumerate(self.topics)}
+        asked = []
+        for text, topic_ids in wanted:
+            for topic_id in topic_ids:
+                if topic_id not in columns:
+                    raise KeyError(f"unknown topic {topic_id!r}")
+            asked.append((text, [(topic_id, columns[topic_id]) for topic_id in topic_ids]))
+        return evidence.explain_all(self._scorer, asked)
 
 
 def _with_thresholds(

@@ -15,6 +15,7 @@ from scipy import sparse
 from classifiers import features
 from classifiers.artifact import Artifact
 from classifiers.features import Features
+from classifiers.tokens import I64
 
 #: What a later window's score loses against the lead's: further down is background more often.
 #: Measured on 982 whole articles (docs/model-card.md): 0 flags every fifth topic-less long one,
@@ -35,11 +36,13 @@ class Scorer:
     """The arrays of a model, laid out for one sparse product a batch."""
 
     def __init__(self, trained: Artifact) -> None:
-        """Fold idf into the weights; the last column gives the squared length of a row."""
+        """Fold idf into the weights; the last two columns give English and the squared length."""
         self.bits = trained.bits
         self.n_topics = len(trained.topics)
         idf = trained.idf[:, None]
-        self._table = np.ascontiguousarray(np.hstack([trained.weights * idf, idf * idf]))
+        columns = [trained.weights * idf, trained.english[:, None] * idf, idf * idf]
+        self._table = np.ascontiguousarray(np.hstack(columns))
+        self._english_intercept = trained.english_intercept
         self._intercepts = trained.intercepts
         self._slopes = trained.slopes
         self._offsets = trained.offsets
@@ -54,9 +57,14 @@ class Scorer:
 
     def window_scores(self, found: Features) -> F32:
         """One row of scores a window: the decision values of the linear models."""
+        return self._scores_and_english(found)[0]
+
+    def _scores_and_english(self, found: Features) -> tuple[F32, F32]:
+        """The scores of each window, and how much it speaks for English (0 is the border)."""
         sums = self._sums(found)
-        lengths = _lengths(sums[:, -1], found)[:, None]
-        return np.asarray(sums[:, :-1] / lengths + self._intercepts, dtype=np.float32)
+        lengths = _lengths(sums[:, -1], found)
+        scores = sums[:, :-2] / lengths[:, None] + self._intercepts
+        return scores, sums[:, -2] / lengths + self._english_intercept
 
     def _sums(self, found: Features) -> F32:
         """Table rows summed over each window's features.
@@ -65,7 +73,7 @@ class Scorer:
         no sorting, and the same order of additions whatever else is in the batch.
         """
         n_rows = len(found.row_texts)
-        sums = np.zeros((n_rows, self.n_topics + 1), dtype=np.float32)
+        sums = np.zeros((n_rows, self._table.shape[1]), dtype=np.float32)
         for start, end in found.kind_spans:
             bounds = np.searchsorted(found.rows[start:end], np.arange(n_rows + 1)).astype(np.int32)
             columns = found.columns[start:end].astype(np.int32)
@@ -74,24 +82,36 @@ class Scorer:
             sums += counts @ self._table
         return sums
 
-    def contributions(self, found: Features, topic: int) -> F32:
-        """What each occurrence adds to its window's score for a topic."""
-        squares = np.zeros(len(found.row_texts), dtype=np.float32)
-        np.add.at(squares, found.rows, self._table[found.columns, -1])
-        lengths = _lengths(squares, found)
-        return np.asarray(self._table[found.columns, topic] / lengths[found.rows])
+    def contributions(self, found: Features, inside: I64, window: int, topic: int) -> F32:
+        """What each of the occurrences `inside` adds to its window's score for a topic.
+
+        They are all occurrences of one window (row), in their order.
+        """
+        columns = found.columns[inside]
+        # A running sum, so that what is added first does not depend on how many there are.
+        squares = np.cumsum(self._table[columns, -1], dtype=np.float32)[-1:]
+        least = _least_length(found.row_windows[window : window + 1])
+        length = np.maximum(np.sqrt(squares), least)
+        return np.asarray(self._table[columns, topic] / length, dtype=np.float32)
 
     def _slice_probabilities(self, texts: Sequence[str]) -> F32:
         found = features.extract(texts, self.bits)
-        pooled = pool(self.window_scores(found), found, len(texts), self._intercepts)
-        logits = pooled * self._slopes + self._offsets
+        scores, english = self._scores_and_english(found)
+        pooled = pool(scores, found, len(texts), self._intercepts)
+        leads = np.flatnonzero(np.diff(found.row_texts, prepend=-1))
+        curve = np.zeros(len(texts), dtype=np.intp)
+        curve[found.row_texts[leads]] = english[leads] < 0
+        logits = pooled * self._slopes[curve] + self._offsets[curve]
         return np.asarray(1 / (1 + np.exp(-logits.clip(-_MAX_LOGIT, _MAX_LOGIT))), dtype=np.float32)
 
 
 def _lengths(squares: F32, found: Features) -> F32:
     """What the sums of each window are divided by."""
-    least = np.where(found.row_windows > 0, np.float32(LATER_WINDOW_MIN_LENGTH), np.float32(1e-6))
-    return np.maximum(np.sqrt(squares), least)
+    return np.maximum(np.sqrt(squares), _least_length(found.row_windows))
+
+
+def _least_length(windows: I64) -> F32:
+    return np.where(windows > 0, np.float32(LATER_WINDOW_MIN_LENGTH), np.float32(1e-6))
 
 
 def pool(scores: F32, found: Features, n_texts: int, empty: F32) -> F32:

@@ -22,9 +22,14 @@ from classifiers.artifact import Artifact
 from classifiers.examples import Example
 from classifiers.topics import TOPICS, Topic
 
-#: Outside these a threshold only follows the noise of a few reports.
-MIN_THRESHOLD: Final = 0.3
+#: Outside these a threshold only follows the noise of a few reports; lower ones ring too often.
+MIN_THRESHOLD: Final = 0.4
 MAX_THRESHOLD: Final = 0.95
+
+#: A language group with fewer cases of a topic takes the curve of all languages.
+MIN_CASES: Final = 20
+#: The language of most reports, calibrated apart from all others.
+HOME_LANGUAGE: Final = "en"
 
 F64 = NDArray[np.float64]
 Labels = NDArray[np.bool_]
@@ -66,10 +71,13 @@ def fit(examples: Sequence[Example], recipe: Recipe, topics: Sequence[Topic] = T
     idf = inverse_frequencies(counts) * kind_weights
     rows = weigh(counts, idf)
     left_out = _left_out_scores(rows, labels, examples, recipe)
-    slopes, offsets = _calibrate(left_out, labels)
-    probabilities = 1 / (1 + np.exp(-(left_out * slopes + offsets)))
+    english = np.array([example.language == HOME_LANGUAGE for example in examples])
+    slopes, offsets = _calibrate_by_language(left_out, labels, english)
+    curve = np.where(english, 0, 1)
+    probabilities = 1 / (1 + np.exp(-(left_out * slopes[curve] + offsets[curve])))
     thresholds = find_thresholds(labels, probabilities, recipe.aim_precision)
     linear = _fit_linear(rows, labels, recipe)
+    language = _fit_english(rows, english, recipe)
     return Artifact(
         topics=tuple(
             replace(topic, threshold=round(float(value), 4))
@@ -78,6 +86,8 @@ def fit(examples: Sequence[Example], recipe: Recipe, topics: Sequence[Topic] = T
         weights=linear.weights.astype(np.float32),
         idf=idf.astype(np.float32),
         intercepts=linear.intercepts.astype(np.float32),
+        english=language.weights[:, 0].astype(np.float32),
+        english_intercept=language.intercepts.astype(np.float32),
         slopes=slopes.astype(np.float32),
         offsets=offsets.astype(np.float32),
         facts=_facts(examples, recipe),
@@ -156,6 +166,27 @@ def _fit_linear(rows: sparse.csr_matrix, labels: Labels, recipe: Recipe) -> Line
         weights[:, column] = machine.coef_[0]
         intercepts[column] = machine.intercept_[0]
     return LinearPart(weights, intercepts)
+
+
+def _fit_english(rows: sparse.csr_matrix, english: Labels, recipe: Recipe) -> LinearPart:
+    """Whether a report is in English; where there is one kind only, it is all of that kind."""
+    if english.all() or not english.any():
+        sign = 1.0 if english.all() else -1.0
+        return LinearPart(np.zeros((rows.shape[1], 1)), np.array([sign]))
+    return _fit_linear(rows, english[:, None], recipe)
+
+
+def _calibrate_by_language(scores: F64, labels: Labels, english: Labels) -> tuple[F64, F64]:
+    """Slopes and offsets, 2 x topics: scores of other languages are lower for the same truth,
+    because fewer of their words have been seen.
+    """
+    slopes, offsets = (np.stack([part, part]) for part in _calibrate(scores, labels))
+    for row, chosen in enumerate((english, ~english)):
+        enough = labels[chosen].sum(axis=0) >= MIN_CASES
+        if enough.any():
+            own = _calibrate(scores[chosen][:, enough], labels[chosen][:, enough])
+            slopes[row, enough], offsets[row, enough] = own
+    return slopes, offsets
 
 
 def _calibrate(scores: F64, labels: Labels) -> tuple[F64, F64]:

@@ -25,8 +25,10 @@ def _small() -> Artifact:
         weights=random.normal(size=(16, 14)).astype(np.float32),
         idf=np.ones(16, np.float32),
         intercepts=np.zeros(14, np.float32),
-        slopes=np.ones(14, np.float32),
-        offsets=np.zeros(14, np.float32),
+        english=np.zeros(16, np.float32),
+        english_intercept=np.ones(1, np.float32),
+        slopes=np.ones((2, 14), np.float32),
+        offsets=np.zeros((2, 14), np.float32),
         facts={"reports": 3},
     )
 
