@@ -1,4 +1,4 @@
-"""What Kafka's client library says of an outage, said once and not a hundred times a second.
+"""What Kafka's client libraries say of an outage, said once and not a hundred times a second.
 
 Owns a filter on its loggers: the same message once in a while, and as a warning: it recovers
 by itself and nothing is lost. What an outage means for us is said by `outages.py`.
@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 
 EVERY_S = 30.0
-_FAMILY = "aiokafka"
+_FAMILIES = ("aiokafka", "kafka")
 
 
 class OnceInAWhile(logging.Filter):
@@ -36,8 +36,8 @@ class OnceInAWhile(logging.Filter):
 
 
 def calm_library_logs() -> None:
-    """Put the filter on every logger of the library that exists. Once, after its import."""
+    """Put the filter on every logger of the libraries that exists. Once, after their import."""
     calm = OnceInAWhile()
-    for name in [_FAMILY, *logging.root.manager.loggerDict]:
-        if name == _FAMILY or name.startswith(_FAMILY + "."):
+    for name in {*_FAMILIES, *logging.root.manager.loggerDict}:
+        if name.partition(".")[0] in _FAMILIES:
             logging.getLogger(name).addFilter(calm)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from pathlib import Path
 from typing import Annotated
@@ -38,6 +39,7 @@ def command(
             typer.echo(f"  {escape(mask(fault))}", err=True)
         raise typer.Exit(2) from None
     configure("ERROR", "check")
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)  # the table says what it means
     register_secrets(settings)
     typer.echo(f"{path} is sound. Trying what it names:")
     findings = asyncio.run(check_all(settings))
