@@ -41,6 +41,7 @@ interval_s = 3600
 type = "console"
 [[subscriptions]]
 id = "all"
+catch_up_hours = 400_000
 deliver = [{{ sink = "terminal" }}]
 """
 

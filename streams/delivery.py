@@ -8,7 +8,7 @@ Each sink has slots of its own, so a dead one delays only itself.
 from __future__ import annotations
 
 import asyncio
-import hashlib
+import functools
 import random
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -23,11 +23,12 @@ from redis.exceptions import RedisError
 
 from connectors.records import Alert, RecordError, decode_alert
 from connectors.sinks.factory import make_sink
-from connectors.sinks.sink import Delivery, Result, Sink
+from connectors.sinks.sink import Delivery, Result, Sink, TogetherSink
 from streams import metrics
+from streams.attempts import attempt_of, delivery_of, in_messages, reason_of
 from streams.dead_letters import DeadLetter, Origin, make_dead_letter
 from streams.keys import Keys
-from streams.ledger import Attempt, Claim, Ledger, Retry
+from streams.ledger import Attempt, Claim, Hold, Ledger, Retry
 from streams.retries import End, plan
 from streams.settings import Settings, SubscriptionSettings
 from streams.subscriptions import wishes
@@ -37,6 +38,8 @@ from streams.subscriptions import wishes
 STOP_GRACE_S = 5.0
 # Another worker's alerts and retries become due without our being told.
 POLL_S = 0.5
+# Looking back for the stories of one message takes its time; meanwhile the first wait.
+GATHER_AGAIN_S = 2.0
 # Redis is away: ask again after 0.2 s, then slower, never slower than this.
 _MAX_REDIS_WAIT_S = 2.0
 
@@ -70,9 +73,11 @@ class Deliveries:
         if not alerts or not self.sinks:
             return
         settle_s = max(sink.pace.settle_s for sink in self.sinks.values())
+        gather_s = {name: sink.pace.gather_s for name, sink in self.sinks.items()}
         now = datetime.fromtimestamp(self.ledger.clock(), UTC)
-        wanted = [(alert, wishes(self.subscriptions, alert, now)) for alert in alerts]
-        if await self.ledger.want(wanted, settle_s):
+        starts = await self.ledger.starts([entry.id for entry in self.subscriptions])
+        wanted = [(alert, wishes(self.subscriptions, alert, now, starts)) for alert in alerts]
+        if await self.ledger.want(wanted, settle_s, gather_s):
             for turn in self._rounds:
                 turn.woken.set()
 
@@ -135,8 +140,9 @@ class _Round:
             self.redis_wait_s = min(2 * self.redis_wait_s or 0.2, _MAX_REDIS_WAIT_S)
             return None
         self.redis_wait_s = 0.0
-        for claim in claims:
-            task = asyncio.create_task(self._attempt(claim))
+        for message in in_messages(claims):
+            attempt = self._attempt(message[0]) if len(message) == 1 else self._together(message)
+            task = asyncio.create_task(attempt)
             self.running.add(task)
             task.add_done_callback(self._ended)
         return next_at
@@ -163,15 +169,18 @@ class _Round:
         except RecordError as error:
             await self._settle(claim, None, Result("refused", detail=str(error)), started)
             return
-        delivery = _delivery(claim, alert)
+        delivery = self._delivery(claim, alert)
         try:
             if claim.state == "unknown":
                 looked = await self._look_back(claim, delivery)
                 if isinstance(looked, Result):
                     await self._settle(claim, alert, looked, started, sent=False)
                     return
+                if claim.together and looked is delivery:
+                    await self._not_there(claim, started)
+                    return
                 delivery = looked
-            held = await self.owner.ledger.hold(claim)
+            held: Hold = await self.owner.ledger.hold(claim)
         except RedisError:
             held = "lost"
         if held != "held":
@@ -196,20 +205,72 @@ class _Round:
         assert result is not None
         return result
 
+    async def _not_there(self, claim: Claim, started: float) -> None:
+        """The message of several was never posted: its stories gather for the next one."""
+        now = self.owner.ledger.clock()
+        step = Retry(due=now + GATHER_AGAIN_S, counts=False)
+        result = Result("not_sent", detail="looked back: it is not there")
+        attempt = attempt_of(claim, result, now, time.monotonic() - started)
+        await _insist(lambda: self.owner.ledger.retry(claim, step, attempt))
+
+    async def _together(self, claims: Sequence[Claim]) -> None:
+        """Several stories in one message; each is held and written down by itself."""
+        started, ledger = time.monotonic(), self.owner.ledger
+        held: list[tuple[Claim, Alert]] = []
+        for claim in claims:
+            try:
+                alert = decode_alert(claim.raw)
+            except RecordError as error:
+                await self._settle(claim, None, Result("refused", detail=str(error)), started)
+                continue
+            try:
+                state: Hold = await ledger.hold(claim)
+            except RedisError:
+                state = "lost"
+            if state == "held":
+                held.append((claim, alert))
+            else:
+                await _insist(functools.partial(ledger.release, claim))
+        if not held:
+            return
+        results = await self._send_together(held)
+        chance = self.owner.chance()  # the same for all, so that they stay together
+        for (claim, alert), result in zip(held, results, strict=True):
+            if result.outcome == "refused" and len(held) > 1:
+                # One of them may be at fault; each shows by itself.
+                await _insist(functools.partial(ledger.apart, claim, ledger.clock()))
+            else:
+                await self._settle(claim, alert, result, started, chance=chance)
+
+    async def _send_together(self, held: Sequence[tuple[Claim, Alert]]) -> Sequence[Result]:
+        assert isinstance(self.sink, TogetherSink)
+        deliveries = [self._delivery(claim, alert) for claim, alert in held]
+        reason = reason_of([claim for claim, _ in held])
+        try:
+            return await self.sink.deliver_together(deliveries, reason)
+        except Exception as error:  # noqa: BLE001 - as in _guarded: a bug costs one message
+            result = Result("unknown", detail=f"the sink failed: {error!r}"[:300])
+            return [result] * len(held)
+
+    def _delivery(self, claim: Claim, alert: Alert) -> Delivery:
+        return delivery_of(claim, alert, self.owner.subscriptions)
+
     async def _settle(
         self,
         claim: Claim,
         alert: Alert | None,
         result: Result,
         started: float,
+        *,
         sent: bool = True,
+        chance: float | None = None,
     ) -> None:
         """Write down what the attempt came to. Repeats while Redis is away: what is known
         now would be lost with the process.
         """
         ledger, now = self.owner.ledger, self.owner.ledger.clock()
         metrics.DELIVERIES.labels(self.sink.id, result.outcome).inc()
-        attempt = _attempt(claim, result, now, time.monotonic() - started)
+        attempt = attempt_of(claim, result, now, time.monotonic() - started)
         if result.outcome == "delivered":
             revision = result.revision if result.revision is not None else claim.revision
             if alert is not None and claim.done_revision == 0:
@@ -217,7 +278,8 @@ class _Round:
                 metrics.SCREENED_TO_DELIVERED.observe(max(waited_s, 0.0))
             await _insist(lambda: ledger.receipt(claim, revision, result.receipt, attempt))
             return
-        step = plan(result, claim, now, self.sink.pace, self.owner.chance, sent=sent)
+        draw = self.owner.chance if chance is None else lambda: chance
+        step = plan(result, claim, now, self.sink.pace, draw, sent=sent)
         if isinstance(step, Retry):
             next_at = datetime.fromtimestamp(step.due, UTC)
             attempt = msgspec.structs.replace(attempt, next_at=next_at)
@@ -260,36 +322,6 @@ def open_deliveries(
     sinks = {name: make_sink(name, entry, zone) for name, entry in settings.sinks.items()}
     ledger = Ledger(connection, keys, settings.newsroom.window_hours * 3600)
     return Deliveries(ledger, settings.subscriptions, sinks, dead_letter)
-
-
-def _delivery(claim: Claim, alert: Alert) -> Delivery:
-    since = None if claim.first_sent is None else datetime.fromtimestamp(claim.first_sent, UTC)
-    place = hashlib.sha256(claim.destination.encode()).hexdigest()[:12]
-    return Delivery(
-        id=f"{alert.id}:{place}",
-        subscription_id=claim.subscriptions,
-        target=claim.target,
-        alert=alert,
-        previous_revision=claim.done_revision,
-        receipt=claim.receipt,
-        attempted_since=since,
-    )
-
-
-def _attempt(claim: Claim, result: Result, now: float, took_s: float) -> Attempt:
-    sink, _, rest = claim.job.partition("|")
-    return Attempt(
-        at=datetime.fromtimestamp(now, UTC),
-        sink=sink,
-        target=claim.target,
-        story_id=rest.rpartition("|")[2],
-        revision=claim.revision,
-        outcome=result.outcome,
-        attempt=claim.failures + 1,
-        status=result.status,
-        detail=result.detail[:300],
-        took_s=round(took_s, 3),
-    )
 
 
 async def _guarded(call: Awaitable[Result | None]) -> Result | None:

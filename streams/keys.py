@@ -55,3 +55,8 @@ class Keys:
     def destinations(self) -> str:
         """Set: every destination that was ever wanted (streams/ledger.py)."""
         return self._tag + "ledger:dests"
+
+    @property
+    def subscription_starts(self) -> str:
+        """Hash: subscription id -> epoch seconds when it began (streams/ledger.py)."""
+        return self._tag + "ledger:starts"

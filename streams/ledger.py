@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal, cast
 
 import msgspec
@@ -39,13 +40,16 @@ Hold = Literal["held", "lost", "done"]
 RANKS: dict[Priority, int] = {"flash": 0, "urgent": 1, "routine": 2}
 
 _LUA = Path(__file__).parent / "lua"
+_SCRIPTS = ("want", "claim", "hold", "settle", "turn_on", "resend", "mute")
+_NO_GATHERING: Mapping[str, float] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
     """One delivery that this worker holds under a lease. `state` is "unknown" when an
     earlier attempt may have been applied: look back before sending. Times are epoch
-    seconds; `failing_since` is of the whole destination.
+    seconds; `failing_since` is of the whole destination. `together` says why it may come in
+    one message with others; claims with the same `message` go into one.
     """
 
     job: str
@@ -60,6 +64,9 @@ class Claim:
     first_sent: float | None
     last_sent: float | None
     failing_since: float | None
+    together: str
+    muted: bool
+    message: str
     revision: int
     raw: bytes
 
@@ -120,17 +127,40 @@ class Ledger:
     clock: Callable[[], float] = time.time
     _scripts: dict[str, Any] = field(default_factory=dict, repr=False)
     _remembers: bool = False
+    _starts: dict[str, float] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         common = (_LUA / "ledger_common.lua").read_text(encoding="utf-8")
-        for name in ("want", "claim", "hold", "settle", "turn_on", "resend"):
+        for name in _SCRIPTS:
             text = (_LUA / f"ledger_{name}.lua").read_text(encoding="utf-8")
             self._scripts[name] = self.redis.register_script(common + text)
 
-    async def want(self, wanted: Sequence[tuple[Alert, Sequence[Wish]]], settle_s: float) -> int:
+    async def starts(self, subscriptions: Sequence[str]) -> Mapping[str, float]:
+        """When each subscription began: the first time that any worker asked, in epoch seconds.
+
+        A Redis that was emptied learns it from the workers that live.
+        """
+        if not subscriptions:
+            return {}
+        now = self.clock()
+        pipe = self.redis.pipeline(transaction=False)
+        for name in subscriptions:
+            pipe.hsetnx(self.keys.subscription_starts, name, self._starts.get(name, now))
+        pipe.hmget(self.keys.subscription_starts, list(subscriptions))
+        rows = (await pipe.execute())[-1]
+        self._starts.update(zip(subscriptions, map(float, rows), strict=True))
+        return self._starts
+
+    async def want(
+        self,
+        wanted: Sequence[tuple[Alert, Sequence[Wish]]],
+        settle_s: float,
+        gather_s: Mapping[str, float] = _NO_GATHERING,
+    ) -> int:
         """Bring destinations up to alerts. One round trip. Repeatable.
 
-        Returns how many deliveries this set going.
+        `gather_s`: how long each sink gathers routine stories. Returns how many deliveries
+        this set going.
         """
         pipe = self.redis.pipeline(transaction=False)
         for alert, wishes in wanted:
@@ -138,7 +168,8 @@ class Ledger:
             for wish in wishes:
                 place = wish.destination
                 args += [place.id, place.sink, place.target, ",".join(place.subscriptions)]
-                args += [int(wish.matches), wish.not_before]
+                args += [int(wish.matches), wish.not_before, int(wish.follows), wish.together]
+                args += [int(wish.silent), wish.max_per_hour, gather_s.get(place.sink, 0.0)]
             await self._scripts["want"](keys=[self.keys.tag], args=args, client=pipe)
         started = await pipe.execute()
         self._remembers = True
@@ -169,7 +200,7 @@ class Ledger:
         next is due (None: nothing waits). What others hold is not seen.
         """
         leases = [CLAIM_LEASE_S, LEASE_S]
-        limits = [pace.target_in_flight, pace.target_interval_s]
+        limits = [pace.target_in_flight, pace.target_interval_s, pace.most_together]
         args = [self.clock(), sink, limit, *leases, *limits]
         head, rows = await self._call("claim", args)
         return [_claim(row) for row in rows], _seconds(head)
@@ -200,6 +231,10 @@ class Ledger:
         retry = Retry(due=0, unknown=unknown)
         return await self._settle(claim, "dead", claim.revision, retry, off=off, attempt=attempt)
 
+    async def apart(self, claim: Claim, due: float) -> bool:
+        """Nothing was sent; from now on it goes in a message of its own."""
+        return await self._settle(claim, "apart", claim.revision, Retry(due=due))
+
     async def release(self, claim: Claim) -> bool:
         """Give a claim back untouched; it is due at once."""
         return await self._settle(claim, "release", claim.revision, Retry(due=self.clock()))
@@ -207,6 +242,13 @@ class Ledger:
     async def turn_on(self, destination: str) -> bool:
         """Turn a destination on again; what it missed is due. False when it was not off."""
         return bool(await self._call("turn_on", [self.clock(), destination]))
+
+    async def mute(self, destination: str, story_id: str, *, muted: bool = True) -> bool:
+        """Let a story ring no more at a destination, or ring again; its message is still
+        edited. False when the destination was never told of it.
+        """
+        args = [self.clock(), f"{destination}|{story_id}", int(muted)]
+        return bool(await self._call("mute", args))
 
     async def resend(self, destination: str, story_id: str) -> bool:
         """Tell a destination again, as the story stands: a webhook with the same id, Slack by
@@ -276,6 +318,7 @@ class Ledger:
             off,
             self._keep_s,
             msgspec.json.encode(attempt) if attempt else "",
+            int("bundle" not in (receipt or {})),
         ]
         return bool(await self._call("settle", args) == b"settled")
 
@@ -307,6 +350,9 @@ def _claim(row: list[Any]) -> Claim:
         first_sent=_seconds(texts[9]),
         last_sent=_seconds(texts[10]),
         failing_since=_seconds(texts[11]),
+        together=texts[12],
+        muted=texts[13] == "1",
+        message=texts[14],
         revision=int(row[-2]),
         raw=row[-1],
     )

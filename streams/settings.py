@@ -12,11 +12,9 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
     BaseModel,
-    ConfigDict,
     Field,
     SecretStr,
     ValidationError,
@@ -24,17 +22,38 @@ from pydantic import (
     model_validator,
 )
 
-from classifiers.topics import TOPIC_IDS
-from connectors.records import Priority
 from connectors.sinks.settings import AnySink
 from connectors.sources.settings import AnySource
 from streams.state_dir import find_holder
+from streams.subscription_settings import (
+    SubscriptionSettings,
+    Table,
+    Target,
+    known_topics,
+    known_zone,
+)
 
+# Who reads the configuration reads it from here; a subscription's part stands apart for its size.
+__all__ = [
+    "ENVIRONMENT_PREFIX",
+    "STARTER",
+    "EmbeddedSettings",
+    "KafkaSettings",
+    "NewsroomSettings",
+    "PageSettings",
+    "RedisSettings",
+    "Settings",
+    "SettingsError",
+    "SubscriptionSettings",
+    "Target",
+    "TopicSettings",
+    "find_config",
+    "load_settings",
+]
 ENVIRONMENT_PREFIX = "WIREBELL_"
 STARTER = Path(__file__).parent / "starter" / "wirebell.toml"
 # "${NAME}" or, with a default, "${NAME:-value}", as shells and compose files write it.
 _REFERENCE = re.compile(r"\$\{([A-Z][A-Z0-9_]*)(?::-([^}]*))?\}")
-_QUIET_HOURS = r"^(([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d [A-Za-z0-9_+/-]+)?$"
 
 
 class SettingsError(Exception):
@@ -45,13 +64,7 @@ class SettingsError(Exception):
         self.faults = faults
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, hide_input_in_errors=True, use_attribute_docstrings=True
-    )
-
-
-class KafkaSettings(_Table):
+class KafkaSettings(Table):
     """Where Kafka is, and how Wirebell's Kafka topics are named and cut."""
 
     bootstrap_servers: str = "127.0.0.1:9092"
@@ -78,7 +91,7 @@ class KafkaSettings(_Table):
     """File with the certificate authority that signed the brokers; empty for the system's."""
 
 
-class RedisSettings(_Table):
+class RedisSettings(Table):
     """Where Redis is. `prefix` keeps several lines (or test runs) apart in one Redis."""
 
     url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
@@ -87,7 +100,7 @@ class RedisSettings(_Table):
     """The hash tag that every key begins with."""
 
 
-class NewsroomSettings(_Table):
+class NewsroomSettings(Table):
     """What the newsroom is like: the languages it reads (best first) and its time zone."""
 
     languages: tuple[str, ...] = ("en",)
@@ -103,7 +116,7 @@ class NewsroomSettings(_Table):
         return known_zone(name)
 
 
-class TopicSettings(_Table):
+class TopicSettings(Table):
     """One topic: on or off, and the probability from which it counts (None: the model's)."""
 
     enabled: bool = True
@@ -112,7 +125,7 @@ class TopicSettings(_Table):
     """Probability from which the topic counts; left out, the model's own."""
 
 
-class PageSettings(_Table):
+class PageSettings(Table):
     """Where the ops page listens. Any address but loopback needs a token."""
 
     host: str = "127.0.0.1"
@@ -123,7 +136,7 @@ class PageSettings(_Table):
     """What a browser or program must show to see the page."""
 
 
-class EmbeddedSettings(_Table):
+class EmbeddedSettings(Table):
     """The broker and the Redis that `wirebell up` starts where none are named.
 
     The broker keeps its log in memory. One that has grown too large is replaced once the
@@ -138,57 +151,7 @@ class EmbeddedSettings(_Table):
     """Resident memory, in MB, over which the embedded broker is replaced by an empty one."""
 
 
-class Target(_Table):
-    """Where a subscription is delivered: a sink, and the place in it (a Slack channel)."""
-
-    sink: str
-    """Id of a sink under [sinks]."""
-    to: str = ""
-    """The place in it: a Slack channel; empty where the sink has only one."""
-
-
-class SubscriptionSettings(_Table):
-    """Who wants what. Empty lists want everything; words and names match without case."""
-
-    id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
-    """Name of the subscription; stable, it is what the ledger remembers."""
-    topics: tuple[str, ...] = ()
-    """Topics wanted; empty wants all."""
-    min_probability: Annotated[float, Field(ge=0, le=1)] = 0
-    """Lowest probability of a topic that rings."""
-    min_priority: Priority = "routine"
-    """Lowest priority that rings."""
-    languages: tuple[str, ...] = ()
-    """Languages of reports wanted (ISO 639-1)."""
-    countries: tuple[str, ...] = ()
-    """Countries wanted (ISO 3166-1 alpha-2)."""
-    publishers: tuple[str, ...] = ()
-    """Publishers wanted."""
-    words: tuple[str, ...] = ()
-    """At least one of these must stand in headline, summary or a title; "plant*" finds "plants"."""
-    without_words: tuple[str, ...] = ()
-    """None of these may stand there."""
-    max_age_hours: Annotated[float, Field(ge=0, le=24 * 30)] = 0
-    """A report already older than this when it was first seen rings nothing; 0 lets all ring."""
-    quiet_hours: Annotated[str, Field(pattern=_QUIET_HOURS)] = ""
-    """Like "23:00-07:00 Europe/Kyiv": what is no flash waits, then rings once, as it stands."""
-    deliver: Annotated[tuple[Target, ...], Field(min_length=1)]
-    """Where it is delivered to."""
-
-    @field_validator("topics")
-    @classmethod
-    def _known_topics(cls, topics: tuple[str, ...]) -> tuple[str, ...]:
-        return _known(topics)
-
-    @field_validator("quiet_hours")
-    @classmethod
-    def _known_quiet_zone(cls, text: str) -> str:
-        if text:
-            known_zone(text.partition(" ")[2])
-        return text
-
-
-class Settings(_Table):
+class Settings(Table):
     """All of the configuration, validated whole."""
 
     kafka: KafkaSettings = KafkaSettings()
@@ -210,7 +173,7 @@ class Settings(_Table):
     @field_validator("topics")
     @classmethod
     def _known_topic_tables(cls, topics: dict[str, TopicSettings]) -> dict[str, TopicSettings]:
-        _known(tuple(topics))
+        known_topics(tuple(topics))
         return topics
 
     @model_validator(mode="after")
@@ -281,19 +244,6 @@ def load_settings(
     return settings
 
 
-def known_zone(name: str) -> str:
-    """The name, if it is a time zone.
-
-    Raises:
-        ValueError: it is not.
-    """
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise ValueError("not a time zone of the IANA database") from error
-    return name
-
-
 def find_config(environment: Mapping[str, str]) -> Path:
     """The configuration file that would be read when none is named."""
     named = environment.get("WIREBELL_CONFIG")
@@ -301,13 +251,6 @@ def find_config(environment: Mapping[str, str]) -> Path:
         return Path(named)
     local = Path("wirebell.toml")
     return local if local.exists() else STARTER
-
-
-def _known(topics: tuple[str, ...]) -> tuple[str, ...]:
-    unknown = [topic for topic in topics if topic not in TOPIC_IDS]
-    if unknown:
-        raise ValueError(f"unknown topic {', '.join(unknown)}; known: {', '.join(TOPIC_IDS)}")
-    return topics
 
 
 def _duplicates(table: str, ids: list[str]) -> list[str]:

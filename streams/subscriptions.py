@@ -7,15 +7,20 @@ so that no place is told twice of one story. Whether it was told before is the l
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from functools import lru_cache
+from types import MappingProxyType
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 from connectors.records import Alert, Priority, Story
-from streams.settings import SubscriptionSettings
+from streams.subscription_settings import SubscriptionSettings
 
+# Why a story waits to be told in one message with others.
+Together = Literal["", "waking", "digest"]
+_NO_STARTS: Mapping[str, float] = MappingProxyType({})
 _RANK: dict[Priority, int] = {"routine": 0, "urgent": 1, "flash": 2}
 
 
@@ -36,12 +41,18 @@ class Destination:
 @dataclass(frozen=True, slots=True)
 class Wish:
     """What one destination is to be told of an alert. Not `matches`: only if it knows the
-    story already. `not_before`: epoch seconds at which its quiet hours end, 0 for at once.
+    story already; not `follows`: only if it does not. `not_before`: epoch seconds at which
+    its quiet hours end or its digest is due, 0 for at once; `together`: it may then come in
+    one message with others. `silent`: older than who wants it, noted without a word.
     """
 
     destination: Destination
     matches: bool
     not_before: float = 0.0
+    follows: bool = True
+    together: Together = ""
+    silent: bool = False
+    max_per_hour: int = 0
 
 
 def matches(subscription: SubscriptionSettings, alert: Alert) -> bool:
@@ -61,23 +72,56 @@ def matches(subscription: SubscriptionSettings, alert: Alert) -> bool:
 
 
 def wishes(
-    subscriptions: Sequence[SubscriptionSettings], alert: Alert, now: datetime
+    subscriptions: Sequence[SubscriptionSettings],
+    alert: Alert,
+    now: datetime,
+    starts: Mapping[str, float] = _NO_STARTS,
 ) -> list[Wish]:
     """One for every place that any subscription leads to. `Destination.subscriptions` names
     those that want the alert, in the order configured. Several of them: the one that is
-    told first decides when.
+    told first decides when, and the lowest cap holds. `starts`: when each subscription began.
     """
     leading: dict[tuple[str, str], list[SubscriptionSettings]] = {}
     for subscription in subscriptions:
         for place in dict.fromkeys((target.sink, target.to) for target in subscription.deliver):
             leading.setdefault(place, []).append(subscription)
-    found = []
-    for (sink, target), followers in leading.items():
-        wanting = [entry for entry in followers if matches(entry, alert)]
-        destination = Destination(sink, target, tuple(entry.id for entry in wanting))
-        not_before = min(_quiet_until(entry, alert, now) for entry in wanting or followers)
-        found.append(Wish(destination, bool(wanting), not_before))
-    return found
+    return [
+        _wish((sink, target), followers, alert, now, starts)
+        for (sink, target), followers in leading.items()
+    ]
+
+
+def _wish(
+    place: tuple[str, str],
+    followers: Sequence[SubscriptionSettings],
+    alert: Alert,
+    now: datetime,
+    starts: Mapping[str, float],
+) -> Wish:
+    asking = [entry for entry in followers if matches(entry, alert)]
+    wanting = [entry for entry in asking if not _before_its_time(entry, alert, starts)]
+    deciding = wanting or asking or followers
+    not_before, together = min(_when(entry, alert, now) for entry in deciding)
+    corrected = alert.kind in ("correction", "withdrawn")
+    return Wish(
+        Destination(*place, tuple(entry.id for entry in wanting or asking)),
+        matches=bool(asking),
+        not_before=not_before,
+        follows=corrected or any(entry.updates != "none" for entry in deciding),
+        together=together,
+        silent=bool(asking) and not wanting,
+        max_per_hour=min((e.max_per_hour for e in followers if e.max_per_hour), default=0),
+    )
+
+
+def _before_its_time(
+    subscription: SubscriptionSettings, alert: Alert, starts: Mapping[str, float]
+) -> bool:
+    """Whether the report is older than the subscription and what it catches up on."""
+    start = starts.get(subscription.id)
+    if start is None or alert.published_at is None:
+        return False
+    return alert.published_at.timestamp() < start - 3_600 * subscription.catch_up_hours
 
 
 def _topic_matches(subscription: SubscriptionSettings, story: Story) -> bool:
@@ -96,11 +140,34 @@ def _young_enough(subscription: SubscriptionSettings, alert: Alert) -> bool:
     return age <= timedelta(hours=subscription.max_age_hours)
 
 
-def _quiet_until(subscription: SubscriptionSettings, alert: Alert, now: datetime) -> float:
-    """When the quiet hours end that `now` lies in; 0 outside them, and for a flash."""
-    if not subscription.quiet_hours or alert.priority == "flash":
+def _when(
+    subscription: SubscriptionSettings, alert: Alert, now: datetime
+) -> tuple[float, Together]:
+    """When the subscription wants to hear of it: a flash at once, whatever the hour."""
+    if alert.priority == "flash":
+        return 0.0, ""
+    if subscription.digest:
+        return _next_digest(subscription.digest, now), "digest"
+    end = _quiet_until(subscription.quiet_hours, now)
+    return end, "waking" if end else ""
+
+
+def _next_digest(times: str, now: datetime) -> float:
+    clock, _, zone = times.partition(" ")
+    here = now.astimezone(ZoneInfo(zone))
+    moments = [
+        datetime.combine(here.date() + timedelta(days=days), time.fromisoformat(at), here.tzinfo)
+        for days in (0, 1)
+        for at in clock.split(",")
+    ]
+    return min(at.timestamp() for at in moments if at.timestamp() > now.timestamp())
+
+
+def _quiet_until(hours: str, now: datetime) -> float:
+    """When the quiet hours end that `now` lies in; 0 outside them."""
+    if not hours:
         return 0.0
-    span, _, zone = subscription.quiet_hours.partition(" ")
+    span, _, zone = hours.partition(" ")
     start, end = (time.fromisoformat(moment) for moment in span.split("-"))
     here = now.astimezone(ZoneInfo(zone))
     clock = here.time()

@@ -20,6 +20,8 @@ class Pace:
     receiver may apply the request for another `settle_s`; looking back earlier would lie.
     `schedule_s`: seconds to wait after the 1st, 2nd, ... failure; after the last comes the end.
     A target that failed every attempt for `off_after_s` is turned off (None: never).
+    `most_together` stories fit into one message (0: it tells each by itself); routine ones are
+    gathered for up to `gather_s`.
     """
 
     in_flight: int = 8
@@ -28,3 +30,5 @@ class Pace:
     settle_s: float = 0.0
     schedule_s: tuple[float, ...] = ATTENTIVE
     off_after_s: float | None = None
+    most_together: int = 0
+    gather_s: float = 0.0

@@ -44,6 +44,9 @@ class SlackSettings(SinkSettings):
     """IANA name of the zone in which times are shown."""
     post_interval_s: Annotated[float, Field(ge=0, le=60)] = 1.0
     """Seconds between two messages to one channel; Slack allows about one a second."""
+    gather_s: Annotated[float, Field(ge=0, le=60)] = 4.0
+    """Routine stories of one channel within so many seconds come in one message if three or
+    more; 0 tells each at once."""
 
     @field_validator("time_zone")
     @classmethod

@@ -6,10 +6,10 @@ or remember: retries, leases and receipts belong to the ledger.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from connectors.records import Alert
 from connectors.sinks.pace import Pace
@@ -31,6 +31,8 @@ class Delivery:
     story and revision; `receipt` is what the last delivered revision of this story gave
     back, empty for the first; `previous_revision` is what the receiver has (0: nothing).
     `attempted_since` is our clock at the first attempt that may have been applied, if known.
+    Not `tell_news`: the message is edited, nobody is told beside it. `muted`: nor is it
+    posted anew.
     """
 
     id: str
@@ -40,6 +42,13 @@ class Delivery:
     previous_revision: int = 0
     receipt: Receipt = field(default_factory=dict)
     attempted_since: datetime | None = None
+    tell_news: bool = True
+    muted: bool = False
+
+
+# Why several stories come in one message: routine ones in a burst, the end of quiet hours, a
+# digest's time, or what a cap an hour held back.
+Reason = Literal["burst", "waking", "digest", "cap"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,4 +97,17 @@ class Sink(Protocol):
 
     async def close(self) -> None:
         """Give back connections. May be called twice."""
+        ...
+
+
+@runtime_checkable
+class TogetherSink(Protocol):
+    """A sink that can tell of several stories in one message; its pace says of how many."""
+
+    async def deliver_together(
+        self, deliveries: Sequence[Delivery], reason: Reason
+    ) -> Sequence[Result]:
+        """Make one attempt for all; one result each, all with the same outcome. The receipts
+        have the key "bundle". `look_back` finds each of them by itself.
+        """
         ...

@@ -7,7 +7,7 @@ repeats posts that Slack has accepted: its retry handlers are off, we repeat our
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -18,8 +18,9 @@ from slack_sdk.web.async_client import AsyncWebClient
 from connectors.sinks.http_outcome import open_session
 from connectors.sinks.pace import Pace
 from connectors.sinks.settings import SlackSettings
-from connectors.sinks.sink import Delivery, Result
+from connectors.sinks.sink import Delivery, Reason, Result
 from connectors.sinks.slack_blocks import Message, news_message, story_message
+from connectors.sinks.slack_bundle import MOST_TOGETHER, bundle_message
 from connectors.sinks.slack_errors import GONE, result_of, slack_error
 from connectors.sinks.slack_history import SlackHistory
 from connectors.sinks.told import News, decode_told, encode_told, news_since, told_of
@@ -55,6 +56,8 @@ class SlackSink:
             target_in_flight=4,
             target_interval_s=settings.post_interval_s,
             settle_s=SETTLE_S,
+            most_together=MOST_TOGETHER,
+            gather_s=settings.gather_s,
         )
         self._session = open_session(settings.timeout_s, allow_private=True)
         self._client = AsyncWebClient(
@@ -79,14 +82,14 @@ class SlackSink:
         """Post the story's message, or edit it and tell the thread what is new."""
         ts = delivery.receipt.get("ts")
         if ts is None:
-            return await self._post(delivery)
+            return _muted(delivery) or await self._post(delivery)
         channel = delivery.receipt["channel"]
         message = story_message(delivery.alert, self._zone, self._clock())
         try:
             await self._client.chat_update(channel=channel, ts=ts, **_fields(message))
         except Exception as error:  # noqa: BLE001 - every way to fail is an outcome
             if slack_error(error) in GONE:
-                return await self._post(delivery)
+                return _muted(delivery) or await self._post(delivery)
             return result_of(error)
         news = _news(delivery)
         if news is not None:
@@ -94,6 +97,22 @@ class SlackSink:
             if result is not None:
                 return result
         return Result("delivered", _receipt(delivery, channel, ts), status=200)
+
+    async def deliver_together(
+        self, deliveries: Sequence[Delivery], reason: Reason
+    ) -> Sequence[Result]:
+        """Post one message that names all the stories; each that grows gets its own later."""
+        message = bundle_message([each.alert for each in deliveries], reason, self._zone)
+        target = deliveries[0].target
+        try:
+            answer = await self._client.chat_postMessage(
+                channel=target, unfurl_links=False, unfurl_media=False, **_fields(message)
+            )
+            receipt = {"channel": str(answer["channel"]), "bundle": str(answer["ts"])}
+            self._history.learn(target, receipt["channel"])
+        except Exception as error:  # noqa: BLE001 - every way to fail is an outcome
+            return [result_of(error)] * len(deliveries)
+        return [Result("delivered", receipt, status=200)] * len(deliveries)
 
     async def look_back(self, delivery: Delivery) -> Result | None:
         """Search the channel (or the story's thread) for our own metadata."""
@@ -104,6 +123,8 @@ class SlackSink:
                 if found is None:
                     return None
                 receipt = {"channel": found.channel, "ts": found.ts, "told": found.told}
+                if found.among_others:
+                    receipt = {"channel": found.channel, "bundle": found.ts}
                 return Result("delivered", receipt, status=200, revision=found.revision)
             channel = delivery.receipt["channel"]
             if _news(delivery) is None or not await self._history.has_news(delivery, channel, ts):
@@ -173,7 +194,14 @@ class SlackSink:
         return None
 
 
+def _muted(delivery: Delivery) -> Result | None:
+    """Of a muted story nothing is posted; what there is of it is edited."""
+    return Result("delivered", delivery.receipt, detail="muted") if delivery.muted else None
+
+
 def _news(delivery: Delivery) -> News | None:
+    if not delivery.tell_news:
+        return None
     told = decode_told(delivery.receipt.get("told", ""))
     news = news_since(told, delivery.alert) if told is not None else None
     return news if news is not None and news.lines else None

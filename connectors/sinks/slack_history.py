@@ -32,12 +32,15 @@ _CHANNEL_ID = re.compile(r"[CGD][A-Z0-9]{6,}")
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A story's message in a channel, and what it tells."""
+    """A story's message in a channel, and what it tells. `among_others`: it is no message of
+    the story's own.
+    """
 
     channel: str
     ts: str
     revision: int
     told: str
+    among_others: bool = False
 
 
 class SlackHistory:
@@ -61,6 +64,9 @@ class SlackHistory:
             if payload.get("part") == "story" and payload.get("story_id") == story.id:
                 revision, told = int(payload.get("revision", 0)), str(payload.get("told", ""))
                 return Found(channel, str(message["ts"]), revision, told)
+            among = payload.get("stories")
+            if payload.get("part") == "bundle" and isinstance(among, dict) and story.id in among:
+                return Found(channel, str(message["ts"]), int(among[story.id]), "", True)
         return None
 
     async def has_news(self, delivery: Delivery, channel: str, ts: str) -> bool:

@@ -8,7 +8,7 @@ if not is[1] or redis.call('EXISTS', key('alert', is[1])) == 0 then
   return 0
 end
 redis.call('HSET', hash, 'done', 0, 'failures', 0)
-redis.call('HDEL', hash, 'dead')
+redis.call('HDEL', hash, 'dead', 'together', 'silent')
 schedule(job, is[2], is[4], math.max(now, tonumber(is[5] or '0')))
 reindex(is[2], is[3])
 return 1

@@ -1,15 +1,17 @@
 -- Write what an attempt came to. ARGV: now, job, fence, what, revision, receipt, due,
---   pending, settle_until, blocked_until, counts, off, keep_s, log entry.
+--   pending, settle_until, blocked_until, counts, off, keep_s, log entry, own ('1': the
+--   receipt is of a message of the story's own, not of one that tells of several).
 -- what: 'receipt'  the destination has this revision (true whoever says so, lease or not)
 --       'found'    the same, found by looking back; the claim goes on to the wanted revision
 --       'retry'    again at `due`; `pending` says that this attempt may have been applied
 --       'dead'     never again, until a higher revision or a replay wants it
+--       'apart'    again at `due`, but in a message of its own
 --       'release'  give the claim back untouched
 -- Returns 'settled', or 'lost' when the lease was another's.
 local job, fence, what, revision = ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
 local receipt, due, pending, settle_until = ARGV[6], tonumber(ARGV[7]), ARGV[8], ARGV[9]
 local blocked_until, counts, off = tonumber(ARGV[10]), ARGV[11], ARGV[12]
-local keep_s, entry = tonumber(ARGV[13]), ARGV[14]
+local keep_s, entry, own = tonumber(ARGV[13]), ARGV[14], ARGV[15]
 local hash = key('job', job)
 
 if entry ~= '' then
@@ -29,7 +31,7 @@ local done = tonumber(is[2] or '0')
 if what == 'receipt' or what == 'found' then
   if revision > done then
     done = revision
-    redis.call('HSET', hash, 'done', done, 'receipt', receipt)
+    redis.call('HSET', hash, 'done', done, 'receipt', receipt, 'own', own)
   end
   redis.call('HSET', hash, 'told_at', now)
   redis.call('HDEL', about, 'failing_since')
@@ -53,6 +55,9 @@ if what == 'receipt' then
   else
     unschedule(job, dest)
   end
+elseif what == 'apart' then
+  redis.call('HDEL', hash, 'together', 'pending', 'first_sent', 'settle_until')
+  schedule(job, dest, is[5], due)
 elseif what == 'release' then
   schedule(job, dest, is[5], due)
 else

@@ -54,6 +54,8 @@ class FakeSlack:
     page_size: int = 200
     clock: Any = None
     scopes: str = "chat:write,channels:history,channels:read"
+    # Messages whose metadata names this part are not to Slack's taste.
+    refuse: str = ""
     _runner: web.AppRunner | None = None
     _count: int = 0
 
@@ -200,6 +202,9 @@ class FakeSlack:
     def _check(self, body: dict[str, Any]) -> str:
         faults = check_message(body)
         self.violations += faults
+        payload = (body.get("metadata") or {}).get("event_payload") or {}
+        if self.refuse and payload.get("part") == self.refuse:
+            return "invalid_blocks"
         return faults[0].split(":", 1)[0] if faults else ""
 
 

@@ -7,11 +7,14 @@ from datetime import timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectors.records import Evidence, Place, Toll, TopicScore
+from connectors.sinks.sink import Reason
 from connectors.sinks.slack_blocks import Message, news_message, story_message
+from connectors.sinks.slack_bundle import MOST_TOGETHER, bundle_message
 from connectors.sinks.slack_text import link
 from connectors.sinks.told import Told, news_since, told_of
 from tests.fakes.alerts import MORNING, make_alert, make_report
@@ -73,11 +76,22 @@ def test_no_text_from_outside_mentions_or_links_and_all_limits_hold(text: str, u
         story_message(alert, KYIV),
         story_message(alert, KYIV, MORNING),
         news_message(alert, news_since(Told(), alert), "d" * 60),
+        bundle_message([alert] * 20, "digest", KYIV),
     ):
         assert check_message(shown(message)) == []
         assert len(json.dumps(message.blocks, ensure_ascii=False)) < 16_000
         sent = json.dumps(shown(message), ensure_ascii=False)
         assert not {"\u202e", "\x00", "\x1b", "\u2028"} & set(sent)
+
+
+@pytest.mark.parametrize("reason", ["burst", "waking", "digest", "cap"])
+def test_as_many_stories_as_may_come_together_fit_and_each_is_found_again(reason: Reason) -> None:
+    alerts = [make_alert(f"{count:032x}", 999) for count in range(MOST_TOGETHER)]
+    message = bundle_message(alerts, reason, KYIV)
+    assert check_message(shown(message)) == []
+    assert len(message.metadata["event_payload"]["stories"]) == MOST_TOGETHER
+    assert "…" not in [block["text"]["text"] for block in message.blocks[1:-1]]
+    assert f"and {MOST_TOGETHER - 15} more" in json.dumps(message.blocks)
 
 
 def test_the_fake_slack_would_have_noticed_a_mention() -> None:
