@@ -115,6 +115,22 @@ REGIONS = (
     ("Lviv Oblast", "UA", 49.7, 23.9, ("Львівщина", "Львовщина")),
     ("Northern Ireland", "GB", 54.6, -6.2, ("Northern Ireland", "Северная Ирландия")),
 )
+# How English reports write the towns that GeoNames transliterates by another rule.
+USUAL_NAMES = {
+    "Basrah": "Basra",
+    "Izmayil": "Izmail",
+    "Kryvyy Rih": "Kryvyi Rih",
+    "Köln": "Cologne",
+    "Makiyivka": "Makiivka",
+    "Mykolayiv": "Mykolaiv",
+    "Nizhniy Novgorod": "Nizhny Novgorod",
+    "Novyy Urengoy": "Novy Urengoy",
+    "Staryy Oskol": "Stary Oskol",
+    "Velikiy Novgorod": "Veliky Novgorod",
+    "Vinnytsya": "Vinnytsia",
+    "Yevpatoriya": "Yevpatoria",
+    "Zaporizhzhya": "Zaporizhzhia",
+}
 # More than any town, less than a country: a region wins over a town of its name.
 REGION_POPULATION = 50_000_000
 
@@ -137,7 +153,7 @@ class _Cases:
 
     def forms(self, name: str) -> set[str]:
         """Every case form of a name of one to three words, in lower case."""
-        words = name_words(name)
+        words = list(name_words(name))
         if not 1 <= len(words) <= 3:
             return {name.lower()}
         found = {" ".join(words)}
@@ -237,7 +253,7 @@ def _cities() -> Iterator[_Place]:
             ):
                 spellings.add(other)
         yield _Place(
-            str(city["name"]),
+            USUAL_NAMES.get(str(city["name"]), str(city["name"])),
             country,
             float(city["latitude"]),
             float(city["longitude"]),
