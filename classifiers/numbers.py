@@ -6,6 +6,7 @@ wrongly rings a bell, so a number only counts right beside a word that says what
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -111,7 +112,9 @@ def _counted(tokens: list[str]) -> Iterator[tuple[str, int]]:
             yield kind, number
 
 
+@functools.lru_cache(maxsize=50_000)
 def _kind(token: str) -> str | None:
+    """What a word counts. Remembered: trying every stem costs more than all else here."""
     if not token[0].isalpha():
         return None
     for stem, kind in _BY_LENGTH:

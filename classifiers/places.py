@@ -11,7 +11,7 @@ import functools
 import hashlib
 import re
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,7 +57,7 @@ class PlaceMatch:
     is_country: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # one there is; lookups are remembered by it
 class _Gazetteer:
     hashes: NDArray[np.uint64]
     rows: NDArray[np.uint32]
@@ -66,15 +66,16 @@ class _Gazetteer:
     positions: NDArray[np.float32]
     populations: NDArray[np.uint32]
 
-    def lookup(self, surface: str) -> list[int]:
-        """Rows of the places spelled so, likeliest first."""
+    @functools.lru_cache(maxsize=50_000)  # noqa: B019 - there is one gazetteer, kept for good
+    def lookup(self, surface: str) -> tuple[int, ...]:
+        """Rows of the places spelled so, likeliest first. Remembered: news repeats names."""
         key = name_hash(surface)
         first = bisect_left(self.hashes, key)
         found = []
         while first < len(self.hashes) and int(self.hashes[first]) == key:
             found.append(int(self.rows[first]))
             first += 1
-        return found
+        return tuple(found)
 
     def country(self, row: int) -> str:
         return self.countries[2 * row : 2 * row + 2]
@@ -86,9 +87,10 @@ class _Mention:
     weight: float
 
 
-def name_words(name: str) -> list[str]:
+@functools.lru_cache(maxsize=50_000)
+def name_words(name: str) -> tuple[str, ...]:
     """The words of a name as they are compared: lower case, one apostrophe, no hyphen."""
-    return name.lower().translate(_APOSTROPHES).split()
+    return tuple(name.lower().translate(_APOSTROPHES).split())
 
 
 def name_hash(surface: str) -> int:
@@ -159,13 +161,13 @@ def _mentions(text: str, gazetteer: _Gazetteer) -> Iterator[_Mention]:
             continue
         length, rows = _longest(tokens, position, gazetteer)
         if rows and (length > 1 or title_case or _stands_alone(tokens, position, gazetteer)):
-            yield _Mention(tuple(rows), _weight(tokens, position, length))
+            yield _Mention(rows, _weight(tokens, position, length))
             position += length
         else:
             position += 1
 
 
-def _longest(tokens: list[str], start: int, gazetteer: _Gazetteer) -> tuple[int, list[int]]:
+def _longest(tokens: list[str], start: int, gazetteer: _Gazetteer) -> tuple[int, tuple[int, ...]]:
     """The longest run of words from `start` that is a name, and the places it may be."""
     limit = start
     while limit < len(tokens) and limit - start < MAX_WORDS and tokens[limit][0].isalpha():
@@ -178,10 +180,10 @@ def _longest(tokens: list[str], start: int, gazetteer: _Gazetteer) -> tuple[int,
             rows = gazetteer.lookup(spelling)
             if rows:
                 return end - start, rows
-    return 1, []
+    return 1, ()
 
 
-def _spellings(words: list[str]) -> Iterator[str]:
+def _spellings(words: Sequence[str]) -> Iterator[str]:
     """The words as they stand, then without a possessive ending."""
     yield " ".join(words)
     last = words[-1]

@@ -100,20 +100,14 @@ def fingerprints(
 
 def weigh(title: str, body: str) -> dict[int, float]:
     """The terms of a text, by hash, with rarity times log count; names count more."""
-    counts: Counter[str] = Counter()
-    names: set[str] = set()
-    for source, times in ((title, TITLE_COUNT), (body[:LEAD_CHARS], 1), (body[:MAX_CHARS], 1)):
-        for raw in _WORD.findall(source):
-            stem = fold(raw)[:STEM_CHARS]
-            counts[stem] += times
-            if raw[0].isupper():
-                names.add(stem)
+    title_words, words = _WORD.findall(title), _WORD.findall(body[:MAX_CHARS])
+    raws = title_words * TITLE_COUNT + _WORD.findall(body[:LEAD_CHARS]) + words
+    stems = list(map(_stem, raws))
+    names = {stem for raw, stem in zip(raws, stems, strict=True) if raw[0].isupper()}
+    counts = Counter(stems)
     weights: dict[int, float] = {}
     for stem, count in counts.items():
-        term = term_hash(stem)
-        if len(stem) < 2 and not stem.isdigit():
-            continue
-        rarity = float(_rarity()[term & ((1 << RARITY_BITS) - 1)]) / RARITY_STEPS
+        term, rarity = _term(stem)
         if rarity >= MIN_RARITY:
             weights[term] = (1 + math.log(count)) * rarity * (NAME_BOOST if stem in names else 1.0)
     return weights
@@ -121,7 +115,7 @@ def weigh(title: str, body: str) -> dict[int, float]:
 
 def stems(text: str) -> set[str]:
     """The distinct stems of a text, as its terms are made from."""
-    return {fold(raw)[:STEM_CHARS] for raw in _WORD.findall(text)}
+    return set(map(_stem, _WORD.findall(text)))
 
 
 def cosine(one: Fingerprint, other: Fingerprint) -> float:
@@ -163,9 +157,23 @@ def fold(word: str) -> str:
 
 
 @functools.lru_cache(maxsize=200_000)
+def _stem(raw: str) -> str:
+    return fold(raw)[:STEM_CHARS]
+
+
+@functools.lru_cache(maxsize=200_000)
 def term_hash(term: str) -> int:
     """The 32-bit hash that stands for a term everywhere."""
     return zlib.crc32(term.encode("utf-8", "surrogatepass"))
+
+
+@functools.lru_cache(maxsize=200_000)
+def _term(stem: str) -> tuple[int, float]:
+    """A stem's hash and rarity; a single letter is no term, so its rarity is 0."""
+    term = term_hash(stem)
+    if len(stem) < 2 and not stem.isdigit():
+        return term, 0.0
+    return term, float(_rarity()[term & ((1 << RARITY_BITS) - 1)]) / RARITY_STEPS
 
 
 #: Rarity is stored in steps of 1/16 in one byte.
@@ -182,14 +190,14 @@ def _rarity() -> NDArray[np.uint8]:
 
 
 def _unit(weights: dict[int, float]) -> tuple[tuple[int, int], ...]:
-    top = sorted(weights.items(), key=lambda item: (-item[1], item[0]))[:MAX_TERMS]
-    norm = math.sqrt(sum(weight * weight for _, weight in top)) or 1.0
-    return tuple((term, max(1, round(255 * weight / norm))) for term, weight in top)
+    top = sorted([(-weight, term) for term, weight in weights.items()])[:MAX_TERMS]
+    norm = math.sqrt(sum(weight * weight for weight, _ in top)) or 1.0
+    return tuple((term, max(1, round(-255 * weight / norm))) for weight, term in top)
 
 
 def _bag(text: str) -> list[str]:
     """The distinct folded words of a text, in order of first use."""
-    words = dict.fromkeys(fold(raw) for raw in _WORD.findall(text[: 8 * _MAX_SIGNATURE_WORDS]))
+    words = dict.fromkeys(map(fold, _WORD.findall(text[: 8 * _MAX_SIGNATURE_WORDS])))
     return list(words)[:_MAX_SIGNATURE_WORDS]
 
 

@@ -92,9 +92,11 @@ class EveryTopic:
         likeliest = max(range(len(self.topics)), key=lambda at: float(probabilities_row[at]))
         return self._model.choose(probabilities_row) or (self.topics[likeliest].id,)
 
-    def explain(self, text: str, topic_id: str) -> Evidence:
+    def explain_all(
+        self, wanted: Sequence[tuple[str, Sequence[str]]], /
+    ) -> list[tuple[Evidence, ...]]:
         """As the model does."""
-        return self._model.explain(text, topic_id)
+        return self._model.explain_all(wanted)
 
 
 def read_rows(path: Path, complain: Callable[[int, str], None]) -> list[Row]:

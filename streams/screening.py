@@ -47,8 +47,10 @@ class Model(Protocol):
         """The topics of one row, most probable first."""
         ...
 
-    def explain(self, text: str, topic_id: str) -> Evidence:
-        """The words and the sentence that decided for a topic."""
+    def explain_all(
+        self, wanted: Sequence[tuple[str, Sequence[str]]], /
+    ) -> list[tuple[Evidence, ...]]:
+        """The words and the sentences that decided, for each text's topics."""
         ...
 
 
@@ -95,6 +97,10 @@ def screen(
         [_named(found[index]) for index in matters],
     )
     printed = dict(zip(matters, prints, strict=True))
+    explained = model.explain_all(
+        [(texts[index], chosen[index][: limits.MAX_EVIDENCE]) for index in matters]
+    )
+    decided = dict(zip(matters, explained, strict=True))
     screened = []
     for index, article in enumerate(articles):
         probabilities = tuple(float(value) for value in rows[index])
@@ -103,7 +109,7 @@ def screen(
             language = language or _language(texts[index])
             by_topic = dict(zip((t.id for t in model.topics), probabilities, strict=True))
             scores = tuple((topic, round(by_topic[topic], 4)) for topic in chosen[index])
-            evidence = _evidence(model, texts[index], chosen[index])
+            evidence = _evidence(decided[index])
             tolls = tolls_of(f"{article.title}\n\n{article.text[:LEAD_CHARS]}")
             kept = _facts(
                 article,
@@ -139,11 +145,10 @@ def _named(places: tuple[PlaceMatch, ...]) -> list[tuple[str, str, bool]]:
     return [(p.name, p.country, p.is_country) for p in places[:FINGERPRINT_PLACES]]
 
 
-def _evidence(model: Model, text: str, chosen: tuple[str, ...]) -> tuple[EvidenceFact, ...]:
+def _evidence(explained: tuple[Evidence, ...]) -> tuple[EvidenceFact, ...]:
     return tuple(
-        EvidenceFact(topic, why.words, why.sentence[: limits.MAX_SENTENCE_CHARS])
-        for topic in chosen[: limits.MAX_EVIDENCE]
-        for why in [model.explain(text, topic)]
+        EvidenceFact(why.topic, why.words, why.sentence[: limits.MAX_SENTENCE_CHARS])
+        for why in explained
     )
 
 

