@@ -37,15 +37,17 @@ from streams.keys import Keys
 from streams.logs import escape
 from streams.material import LABELS
 from streams.redis_client import connect_redis
+from streams.rehearsal import Rehearsal
 from streams.screening import Model, Screened
-from streams.settings import SettingsError, load_settings
+from streams.settings import Settings, SettingsError, load_settings
 from streams.stories import Decision, Stories
 
 LARGEST, SAMPLES = 10, 10
 MAX_COMPLAINTS = 20
+MAX_RINGS = 50
 
 
-def command(
+def command(  # noqa: PLR0917 - typer makes the options from it
     articles: Annotated[Path, typer.Argument(help="JSON lines: id, title, text, date; or .gz.")],
     out: Annotated[Path, typer.Option(help="Where the decisions go, in the order of the input.")],
     config: Annotated[Path | None, typer.Option(help="Another configuration.")] = None,
@@ -55,12 +57,16 @@ def command(
     all_articles: Annotated[
         bool, typer.Option(help="Join articles without a topic too, to judge the joining alone.")
     ] = False,
+    subscription: Annotated[
+        str, typer.Option(help="Show what this one would have been told, by its id.")
+    ] = "",
 ) -> None:
     """Run the line's decisions over a file in event time. Sends nothing, keeps nothing."""
     console = Console(stderr=True)
     account = Account()
     try:
         settings = load_settings(config)
+        rehearsal = _rehearsal(settings, subscription)
         model = TopicModel.load(settings.model_path, settings.thresholds() or None)
         rows = read_rows(articles, lambda line, why: _complain(console, account, line, why))
         window_s = (window_hours or settings.newsroom.window_hours) * 3600
@@ -79,6 +85,7 @@ def command(
                 window_s=window_s,
                 languages=settings.newsroom.languages,
                 progress=progress,
+                rehearsal=rehearsal,
             )
             answers = asyncio.run(run)
             written.writelines(answers[row.line] for row in rows)
@@ -89,6 +96,8 @@ def command(
     except (ArtifactError, EmbeddedError, OSError, EOFError, ValueError, zlib.error) as error:
         _fail(console, str(error))
     show_summary(Console(), account)
+    if rehearsal is not None:
+        show_rehearsal(Console(), rehearsal)
 
 
 async def _run(
@@ -101,6 +110,7 @@ async def _run(
     window_s: float,
     languages: tuple[str, ...],
     progress: Progress,
+    rehearsal: Rehearsal | None = None,
 ) -> dict[int, str]:
     """Decide on every row; the output lines by line number of the input."""
     redis = connect_redis(url)
@@ -111,6 +121,8 @@ async def _run(
         for batch in batches(rows):
             for row, screened, decision in await decide(batch, model, stories):
                 account.add(row, decision)
+                if rehearsal is not None and decision.alert and not decision.repeated:
+                    rehearsal.add(decision.alert, row.at)
                 answers[row.line] = _answer(row, screened, decision)
             progress.advance(task, len(batch))
         for story_id, _ in account.sizes.most_common(LARGEST):
@@ -120,6 +132,21 @@ async def _run(
         await _clear(redis, prefix)
         await redis.aclose()
     return answers
+
+
+def _rehearsal(settings: Settings, subscription_id: str) -> Rehearsal | None:
+    """The rehearsal of the subscription named; None when none is.
+
+    Raises:
+        ValueError: there is no such subscription.
+    """
+    if not subscription_id:
+        return None
+    for entry in settings.subscriptions:
+        if entry.id == subscription_id:
+            return Rehearsal(entry)
+    known = ", ".join(entry.id for entry in settings.subscriptions)
+    raise ValueError(f"there is no subscription {subscription_id!r}; known: {known or 'none'}")
 
 
 def _answer(row: Row, screened: Screened, decision: Decision) -> str:
@@ -177,6 +204,33 @@ def show_summary(console: Console, account: Account) -> None:
         console.print(_days(account))
         console.print(_stories("Largest stories", account.sizes.most_common(LARGEST), account))
         console.print(_stories(f"{SAMPLES} samples", _samples(account), account))
+
+
+def show_rehearsal(console: Console, rehearsal: Rehearsal) -> None:
+    """Print what one subscription would have been told, in the order of time."""
+    counts = rehearsal.counts()
+    held = f", {counts['waits']} held back for the morning or a digest" if counts["waits"] else ""
+    over = f", {counts['beyond']} beyond the cap of an hour" if counts["beyond"] else ""
+    console.print(
+        f"Subscription {rehearsal.subscription.id}: {counts['rings']} rings{held}{over}, "
+        f"{counts['grows']} told of growth; {rehearsal.passed} alerts that it does not ask for",
+        highlight=False,
+    )
+    rings = [told for told in rehearsal.told if told.part != "grows"]
+    if not rings:
+        return
+    table = Table(box=None, pad_edge=False)
+    for heading in ("when", "", "priority"):
+        table.add_column(heading, no_wrap=True)
+    table.add_column("headline and topics", no_wrap=True, overflow="ellipsis", ratio=1)
+    for told in rings[:MAX_RINGS]:
+        story = told.alert.story
+        topics = ", ".join(topic.label for topic in story.topics[:3])
+        headline = Text(escape(f"{story.headline} ({topics})"))
+        table.add_row(f"{told.at:%Y-%m-%d %H:%M}", told.part, told.alert.priority, headline)
+    console.print(table)
+    if len(rings) > MAX_RINGS:
+        console.print(f"and {len(rings) - MAX_RINGS} more")
 
 
 def _days(account: Account) -> Table:
