@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from classifiers import features, tokens
 from classifiers.features import Features
-from classifiers.scoring import Scorer
+from classifiers.scoring import Scorer, discounted
 
 MAX_WORDS: Final = 6
 MAX_SENTENCE_CHARS: Final = 400
@@ -64,7 +64,7 @@ def _explain_slice(
     scorer: Scorer, wanted: Sequence[tuple[str, Sequence[tuple[str, int]]]]
 ) -> list[tuple[Evidence, ...]]:
     found = features.extract([text for text, _ in wanted], scorer.bits)
-    scores = scorer.window_scores(found)
+    scores = discounted(scorer.window_scores(found), found)
     numbers = np.arange(len(wanted) + 1)
     rows = np.searchsorted(found.row_texts, numbers)
     words = np.searchsorted(found.split.texts, numbers)
@@ -78,8 +78,12 @@ def _explain_slice(
         explained.append(
             tuple(
                 _evidence(
-                    scorer, found, view, topic_id, column,
-                    int(first + np.argmax(scores[first:last, column])),
+                    topic_id,
+                    view,
+                    _word_weights(
+                        scorer, found, view, column,
+                        int(first + np.argmax(scores[first:last, column])),
+                    ),
                 )
                 for topic_id, column in topics
             )
@@ -98,10 +102,7 @@ def _view(found: Features, number: int, text: str, first: int, last: int) -> _Te
     )
 
 
-def _evidence(
-    scorer: Scorer, found: Features, view: _Text, topic_id: str, column: int, window: int
-) -> Evidence:
-    weights = _word_weights(scorer, found, view, column, window)
+def _evidence(topic_id: str, view: _Text, weights: NDArray[np.float64]) -> Evidence:
     sentence = _best_sentence(view, weights)
     return Evidence(topic_id, _named(view, weights), _sentence_text(view, sentence))
 

@@ -120,8 +120,13 @@ def pool(scores: F32, found: Features, n_texts: int, empty: F32) -> F32:
     A text without words scores as `empty`.
     """
     pooled = np.tile(np.asarray(empty, np.float32), (n_texts, 1))
-    discount = np.where(found.row_windows > 0, np.float32(LATER_WINDOW_PENALTY), np.float32(0))
     if len(scores):
         firsts = np.flatnonzero(np.diff(found.row_texts, prepend=-1))
-        pooled[found.row_texts[firsts]] = np.maximum.reduceat(scores - discount[:, None], firsts)
+        pooled[found.row_texts[firsts]] = np.maximum.reduceat(discounted(scores, found), firsts)
     return pooled
+
+
+def discounted(scores: F32, found: Features) -> F32:
+    """Window scores as they compete: later windows less the penalty."""
+    discount = np.where(found.row_windows > 0, np.float32(LATER_WINDOW_PENALTY), np.float32(0))
+    return np.asarray(scores - discount[:, None], dtype=np.float32)
