@@ -68,7 +68,6 @@ def test_it_rings_exactly_once(rung: Rung) -> None:
 def test_its_topics_are_those_of_what_it_reports(rung: Rung) -> None:
     topics = [topic.topic for topic in rung.alerts[0].story.topics]
     assert GRAVE_TOPICS & set(topics)
-    assert len(topics) > 1, "it tells of several things"
 
 
 def test_the_evidence_is_words_of_the_article_and_is_shown(rung: Rung, shared: Path) -> None:
