@@ -15,6 +15,7 @@ from redis.asyncio import Redis
 
 from classifiers.model import TopicModel
 from streams.app import make_app
+from streams.canary_lane import CanaryLane
 from streams.dead_letters import DeadLetter, Stage
 from streams.delivery import open_deliveries
 from streams.heartbeat import beat
@@ -90,12 +91,13 @@ async def _run(
     newsroom = settings.newsroom
     stories = Stories(redis, keys, newsroom.window_hours * 3600, newsroom.languages)
     deliveries = open_deliveries(settings, redis, keys, bury_one)
+    canaries = CanaryLane(settings, redis, model, bury_one)
     worker = Worker(app, bury, progress)
     worker.add_step(
         kafka.prefix + ARTICLES,
         ScreenStep(
-            lambda articles, now: screen(articles, model, now),
-            stories.assign,
+            canaries.beside_screen(lambda articles, now: screen(articles, model, now)),
+            canaries.beside_assign(stories.assign),
             sender.send,
             utc_now,
             kafka_topic=kafka.prefix + ALERTS,
@@ -103,10 +105,13 @@ async def _run(
         _in_hand(settings, "screen"),
     )
     worker.add_step(
-        kafka.prefix + ALERTS, DeliverStep(deliveries.accept), _in_hand(settings, "deliver")
+        kafka.prefix + ALERTS,
+        DeliverStep(canaries.beside_accept(deliveries.accept)),
+        _in_hand(settings, "deliver"),
     )
+    beating = functools.partial(beat, redis, keys, "worker")
     try:
-        await worker.run(stop, [deliveries.run, functools.partial(beat, redis, keys, "worker")])
+        await worker.run(stop, [deliveries.run, canaries.run, beating])
     finally:
         await deliveries.close()
 

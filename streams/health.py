@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import takewhile
 from typing import Literal
 
 from streams.lag import PartitionLag, evaluate, lag_seconds
@@ -28,6 +29,10 @@ STARTING_FOR = timedelta(seconds=30)
 FORGOTTEN_AFTER = timedelta(minutes=15)
 # An alert that waits longer has failed at least once (attempts time out after 15 s).
 WAITING_AFTER = timedelta(seconds=60)
+# An idle line takes half a second; a minute is one of three that an editor can do without.
+MISSED_AFTER = timedelta(seconds=60)
+# A lost canary in a row may be a restart's; three are the line's.
+LOST_AFTER = 3
 _RANK: dict[str, int] = {"note": 0, "degraded": 1, "down": 2}
 
 
@@ -88,6 +93,26 @@ class DeadLettersSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class CanarySeen:
+    """An article of ours on its way through the line: when it was sent and came back.
+    `fault`: Kafka did not take it.
+    """
+
+    number: int
+    sent_at: datetime
+    back_at: datetime | None = None
+    fault: str = ""
+
+    def took(self, now: datetime) -> timedelta:
+        """Its round trip, as long as it has been so far."""
+        return (self.back_at or now) - self.sent_at
+
+    def missed(self, now: datetime) -> bool:
+        """Whether it did not come back in time."""
+        return bool(self.fault) or self.took(now) > MISSED_AFTER
+
+
+@dataclass(frozen=True, slots=True)
 class Observation:
     """All that the rules look at, at one moment. Empty tuples mean nothing is known, which
     is why an away Redis or broker is judged first and silences what hangs on it.
@@ -104,6 +129,7 @@ class Observation:
     sources: tuple[SourceSeen, ...] = ()
     backlogs: tuple[BacklogSeen, ...] = ()
     dead_letters: tuple[DeadLettersSeen, ...] = ()
+    canaries: tuple[CanarySeen, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +159,7 @@ def judge(seen: Observation, previous: Verdict | None = None) -> Verdict:
     found = [*_dependencies(seen), *_partitions(seen)]
     if seen.redis.ok:
         found += [*_processes(seen), *_sources(seen), *_backlogs(seen), *_dead_letters(seen)]
+        found += _canary(seen)
     findings = tuple(
         sorted(_keep_since(found, previous), key=lambda one: (-_RANK[one.level], one.since))
     )
@@ -292,6 +319,30 @@ def _dead_letters(seen: Observation) -> Iterator[Finding]:
         # alert of ours that somebody does not get.
         level: Level = "note" if stage == "source" else "degraded"
         yield Finding(f"dead letters {stage}", level, "dead letters", words, seen.at)
+
+
+def _canary(seen: Observation) -> Iterator[Finding]:
+    """The last canaries that are back or overdue. Queued behind others is late, not lost."""
+    if not seen.broker.ok:
+        return
+    settled = [one for one in seen.canaries if one.back_at or one.missed(seen.at)]
+    missed = list(takewhile(lambda one: one.missed(seen.at), reversed(settled)))
+    if not missed:
+        return
+    last, since = missed[0], missed[-1].sent_at
+    lost = [one for one in missed if one.back_at is None]
+    took = say_duration(last.took(seen.at))
+    words = f"A test article did not come through the line within 60 s (sent {took} ago)"
+    if last.back_at:
+        words = f"A test article took {took} through the line"
+    elif last.fault:
+        words = f"Kafka did not take a test article: {last.fault}"
+    elif len(missed) > 1:
+        span = say_duration(seen.at - since)
+        words = f"No test article has come through the line in time for {span}"
+    queued = any(one.lag and seen.at - one.moved_at < MISSED_AFTER for one in seen.partitions)
+    level: Level = "down" if len(lost) >= LOST_AFTER and not queued else "degraded"
+    yield Finding("canary", level, "canary", words, since)
 
 
 def _keep_since(found: list[Finding], previous: Verdict | None) -> list[Finding]:

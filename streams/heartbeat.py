@@ -19,6 +19,7 @@ from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from streams.canary import CANARY
 from streams.keys import Keys
 from streams.metrics import REGISTRY
 
@@ -73,12 +74,14 @@ def encode_heartbeat(heartbeat: Heartbeat) -> bytes:
 
 
 def collect_samples(registry: CollectorRegistry = REGISTRY) -> tuple[Sample, ...]:
-    """Every number of a registry but the creation times, which nobody reads."""
+    """Every number of a registry but the creation times, which nobody reads, and what the
+    canary's own sink does, which is no delivery.
+    """
     return tuple(
         Sample(sample.name, dict(sample.labels), sample.value)
         for family in registry.collect()
         for sample in family.samples
-        if not sample.name.endswith("_created")
+        if not sample.name.endswith("_created") and sample.labels.get("sink") != CANARY
     )
 
 

@@ -60,3 +60,8 @@ class Keys:
     def subscription_starts(self) -> str:
         """Hash: subscription id -> epoch seconds when it began (streams/ledger.py)."""
         return self._tag + "ledger:starts"
+
+    @property
+    def canary(self) -> str:
+        """String, gone after an hour: the number of the last canary told (streams/canary.py)."""
+        return self._tag + "canary"

@@ -8,7 +8,7 @@ dependency is away, when each process was last heard by *our* clock. Judges noth
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -19,6 +19,7 @@ from redis.exceptions import RedisError
 from streams import kafka_topics
 from streams.health import (
     BacklogSeen,
+    CanarySeen,
     DeadLettersSeen,
     Dependency,
     Observation,
@@ -87,6 +88,7 @@ class Observer:
     statuses: dict[str, SourceStatus] = field(default_factory=dict)
     partitions: dict[tuple[str, int], PartitionLag] = field(default_factory=dict)
     ends: dict[str, int] = field(default_factory=dict)
+    canaries: Iterable[CanarySeen] = ()
     looked_at_redis: bool = False
     looked_at_kafka: bool = False
     _heard: dict[str, tuple[datetime, datetime]] = field(default_factory=dict)
@@ -154,6 +156,7 @@ class Observer:
             partitions=tuple(self.partitions[key] for key in sorted(self.partitions)),
             backlogs=tuple(self._backlog(one) for one in self.destinations),
             dead_letters=self._dead_letters(now),
+            canaries=tuple(self.canaries),
         )
 
     def _take_heartbeats(self, listed: Mapping[Any, Any], now: datetime) -> None:

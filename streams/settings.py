@@ -134,6 +134,8 @@ class PageSettings(Table):
     """Port to listen on; 0 lets the system choose."""
     token: SecretStr = SecretStr("")
     """What a browser or program must show to see the page."""
+    canary: bool = True
+    """Whether a test article goes through the whole line every minute, told to nobody."""
 
 
 class EmbeddedSettings(Table):

@@ -24,6 +24,7 @@ from connectors.records import (
     encode,
 )
 from streams import metrics
+from streams.canary import is_canary
 from streams.dead_letters import DeadLetter, Reason, Stage, encode_dead_letter
 from streams.settling import StepFault
 
@@ -175,8 +176,10 @@ def _message(alert: Alert) -> tuple[bytes, bytes]:
 
 
 def _count(articles: Sequence[Article], decisions: Sequence[DecisionLike], now: datetime) -> None:
-    metrics.SCREENED.inc(len(articles))
     for article, decision in zip(articles, decisions, strict=True):
+        if is_canary(article):
+            continue
+        metrics.SCREENED.inc()
         seconds = (now - article.fetched_at).total_seconds()
         metrics.SEEN_TO_SCREENED.observe(max(0.0, seconds))
         if decision.reason:

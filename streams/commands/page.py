@@ -12,17 +12,20 @@ import structlog
 import typer
 from aiohttp import web
 
+from connectors.publisher import Publisher
 from streams import logs
+from streams.canary_watch import CanaryWatch
 from streams.dashboard.access import refusal
 from streams.dashboard.server import make_server
 from streams.dashboard.watch import Watch
 from streams.heartbeat import beat
 from streams.kafka_offsets import KafkaOffsets
-from streams.kafka_topics import WORKER_GROUP
+from streams.kafka_topics import ARTICLES, WORKER_GROUP, producer_partition
 from streams.keys import Keys
 from streams.observations import Observer
 from streams.redis_client import connect_redis
 from streams.settings import Settings, SettingsError, load_settings
+from streams.topic_setup import connection_to
 
 # Viewers hold their event stream open for good; they are cut off when the page stops.
 SHUTDOWN_S = 0.5
@@ -66,14 +69,8 @@ async def run(settings: Settings, stop: asyncio.Event | None = None) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     redis = connect_redis(settings.redis.url.get_secret_value())
     keys = Keys(settings.redis.prefix)
-    watch = Watch(
-        Observer(
-            settings,
-            redis,
-            keys,
-            KafkaOffsets(settings.kafka, settings.kafka.prefix + WORKER_GROUP),
-        )
-    )
+    offsets = KafkaOffsets(settings.kafka, settings.kafka.prefix + WORKER_GROUP)
+    watch = Watch(Observer(settings, redis, keys, offsets))
     server = make_server(watch, settings.page.token.get_secret_value())
     runner = web.AppRunner(server, access_log=None, shutdown_timeout=SHUTDOWN_S)
     await runner.setup()
@@ -84,7 +81,28 @@ async def run(settings: Settings, stop: asyncio.Event | None = None) -> None:
         _log.info("the page is at", url=f"http://{host}:{port}/")
         async with asyncio.TaskGroup() as group:
             group.create_task(watch.run(stop))
+            if settings.page.canary:
+                group.create_task(_canaries(watch.observer).run(stop))
             group.create_task(beat(redis, keys, "page", stop))
     finally:
         await runner.cleanup()
         await redis.aclose()
+
+
+def _canaries(observer: Observer) -> CanaryWatch:
+    """Canaries for the line that is watched; the first when a worker has come up."""
+    kafka = observer.settings.kafka
+    publisher = Publisher(
+        connection_to(kafka),
+        kafka.prefix + ARTICLES,
+        producer_partition("page", embedded=kafka.embedded),
+    )
+
+    def ready() -> bool:
+        return bool(observer.partitions) and any(
+            beat.role == "worker" and not beat.stopped for beat in observer.heartbeats
+        )
+
+    canaries = CanaryWatch(observer.redis, observer.keys, publisher, ready)
+    observer.canaries = canaries.rounds
+    return canaries

@@ -19,6 +19,7 @@ from redis.asyncio import Redis
 
 from connectors.records import Alert, RecordError, decode_alert
 from streams import kafka_topics
+from streams.canary import is_canary_alert
 from streams.kafka_offsets import client_options
 from streams.keys import Keys
 from streams.settings import KafkaSettings
@@ -135,11 +136,13 @@ async def _log_was_replaced(
 
 
 def _decoded(values: Iterable[bytes | None]) -> Iterable[Alert]:
-    """What can be read; the rest is the workers' to send to the dead letters."""
+    """What can be read and is no canary; the rest is the workers' to send to the dead letters."""
     for value in values:
         if value is None:
             continue
         try:
-            yield decode_alert(value)
+            alert = decode_alert(value)
         except RecordError:
             continue
+        if not is_canary_alert(alert):
+            yield alert

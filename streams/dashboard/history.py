@@ -28,6 +28,7 @@ class Point(msgspec.Struct, frozen=True, kw_only=True):
     screened_p95: float | None
     delivered_p50: float | None
     delivered_p95: float | None
+    canary_s: float | None
 
 
 class History:
@@ -57,6 +58,13 @@ class History:
             screened_p95=screened.p95,
             delivered_p50=delivered.p50,
             delivered_p95=delivered.p95,
+            canary_s=_canary_s(observer),
         )
         self.points.append(point)
         return point
+
+
+def _canary_s(observer: Observer) -> float | None:
+    """The round trip of the last canary that is back."""
+    back = [one for one in observer.canaries if one.back_at is not None]
+    return back[-1].took(back[-1].sent_at).total_seconds() if back else None

@@ -106,6 +106,17 @@ class DestinationView(msgspec.Struct, frozen=True, kw_only=True):
     detail: str
 
 
+class CanaryView(msgspec.Struct, frozen=True, kw_only=True):
+    """The test articles of the last hour: the last that is back, and how many did not come
+    back in time.
+    """
+
+    sent: int
+    missed: int
+    back_at: datetime | None
+    seconds: float | None
+
+
 class DeadLetterGroup(msgspec.Struct, frozen=True, kw_only=True):
     """Dead letters of one stage and reason."""
 
@@ -171,3 +182,4 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     attempts: list[Attempt]
     dead_letters: list[DeadLetterGroup]
     dead_letters_total: int
+    canary: CanaryView | None

@@ -12,6 +12,7 @@ import msgspec
 
 from connectors.records import Alert
 from streams.dashboard.shapes import (
+    CanaryView,
     Change,
     DeadLetterGroup,
     DestinationView,
@@ -60,6 +61,7 @@ def show(observer: Observer, verdict: Verdict, changes: list[Change]) -> Snapsho
             for one in observer.observe(now).dead_letters
         ],
         dead_letters_total=observer.ends.get("dead-letters", 0),
+        canary=_canary(observer, now),
     )
 
 
@@ -243,6 +245,19 @@ def _destinations(observer: Observer) -> list[DestinationView]:
             )
         )
     return views
+
+
+def _canary(observer: Observer, now: datetime) -> CanaryView | None:
+    rounds = list(observer.canaries)
+    back = [one for one in rounds if one.back_at is not None]
+    if not rounds:
+        return None
+    return CanaryView(
+        sent=len(rounds),
+        missed=sum(one.missed(now) for one in rounds),
+        back_at=back[-1].back_at if back else None,
+        seconds=round(back[-1].took(now).total_seconds(), 2) if back else None,
+    )
 
 
 def _moment(seconds: float | None) -> datetime | None:

@@ -39,7 +39,7 @@ def test_every_view_is_filled_by_a_real_run(open_page: OpenPage) -> None:
     expect(page.locator("#latencies tr").nth(1)).to_contain_text(re.compile(r"\d (ms|s)"))
     expect(page.locator("#lag-rows tr")).to_have_count(8)
     expect(page.locator("#map circle").first).to_be_attached()
-    expect(page.locator("#charts canvas")).to_have_count(3)
+    expect(page.locator("#charts canvas")).to_have_count(4)
     expect(page.locator("#source-rows tr")).to_have_count(2)
     expect(page.locator("#destination-rows tr")).to_have_count(2)
     expect(page.locator("#attempt-rows tr").first).to_be_visible()
@@ -89,7 +89,7 @@ def test_nothing_is_asked_of_another_host_and_nothing_complains(
     open_page: OpenPage, line: BrowserLine, witness: Witness
 ) -> None:
     page = open_page()
-    expect(page.locator("#charts canvas")).to_have_count(3)
+    expect(page.locator("#charts canvas")).to_have_count(4)
     page.locator("#theme").click()
     page.locator(".story summary").first.click()
     assert witness.hosts == {f"127.0.0.1:{line.port}"}
@@ -137,7 +137,7 @@ def test_a_theme_that_was_chosen_is_kept(open_page: OpenPage) -> None:
 @pytest.mark.parametrize("width", [1360, 390])
 def test_axe_finds_nothing(open_page: OpenPage, scheme: str, width: int) -> None:
     page = open_page(scheme, width)
-    expect(page.locator("#charts canvas")).to_have_count(3)
+    expect(page.locator("#charts canvas")).to_have_count(4)
     page.locator(".story summary").first.click()
     results = Axe().run(page)
     assert results.violations_count == 0, results.generate_report()
@@ -148,7 +148,7 @@ def test_nothing_hangs_over_the_edge(open_page: OpenPage, width: int) -> None:
     page = open_page(width=width)
     open_all_stories(page)
     page.locator(".story summary").first.click()
-    expect(page.locator("#charts canvas")).to_have_count(3)
+    expect(page.locator("#charts canvas")).to_have_count(4)
     over = page.evaluate(
         "width => [...document.querySelectorAll('main *, header *')]"
         ".filter(node => !node.closest('.scroll') && node.getBoundingClientRect().right > width)"
@@ -169,6 +169,16 @@ def test_charts_move(open_page: OpenPage) -> None:
             return
         page.wait_for_timeout(100)
     pytest.fail("no new point within 15 s")
+
+
+def test_the_test_article_comes_back_and_is_no_story(open_page: OpenPage) -> None:
+    page = open_page()
+    note = page.locator("#canary-note")
+    expect(note).to_contain_text(re.compile(r"came back .* in \d"), timeout=20_000)
+    expect(note).to_contain_text("missed 0")
+    open_all_stories(page)
+    expect(page.locator("#stories")).not_to_contain_text("wirebell:canary")
+    expect(page.locator("#destination-rows")).not_to_contain_text("wirebell:canary")
 
 
 def test_everything_shown_is_there_as_json(line: BrowserLine) -> None:
@@ -240,7 +250,7 @@ def test_screenshots_are_taken(
     open_page: OpenPage, tmp_path: Path, name: str, scheme: str, width: int
 ) -> None:
     page = open_page(scheme, width, 1500 if width > 600 else 844)
-    expect(page.locator("#charts canvas")).to_have_count(3)
+    expect(page.locator("#charts canvas")).to_have_count(4)
     page.evaluate("document.fonts.ready")
     folder = IMAGES if WRITE_SCREENSHOTS else tmp_path
     folder.mkdir(parents=True, exist_ok=True)

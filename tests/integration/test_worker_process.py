@@ -43,7 +43,7 @@ def line(kafka: Lane, redis_url: str, redis_prefix: str, tmp_path: Path) -> Iter
 
 
 def test_an_article_becomes_one_alert_and_its_copy_none(line: WorkerLine, tmp_path: Path) -> None:
-    with _worker(line, tmp_path) as worker:
+    with start_worker(line, tmp_path) as worker:
         now = datetime.now(UTC)
         line.publish(
             [
@@ -65,7 +65,7 @@ def test_an_article_becomes_one_alert_and_its_copy_none(line: WorkerLine, tmp_pa
 
 
 def test_a_worker_waits_for_redis_and_ends_when_told_to(line: WorkerLine, tmp_path: Path) -> None:
-    with _worker(line, tmp_path, WIREBELL_REDIS__URL="redis://127.0.0.1:1/0") as worker:
+    with start_worker(line, tmp_path, WIREBELL_REDIS__URL="redis://127.0.0.1:1/0") as worker:
         line.publish([_article("1", "Post", "A bomb kills three", SABOTAGE, datetime.now(UTC))])
         wait_until(lambda: "redis is away" in _read(tmp_path / "err"), 30, "the outage told")
         worker.terminate()
@@ -87,7 +87,8 @@ def _article(number: str, publisher: str, title: str, text: str, now: datetime) 
     )
 
 
-def _worker(line: WorkerLine, folder: Path, **environment: str) -> subprocess.Popen[bytes]:
+def start_worker(line: WorkerLine, folder: Path, **environment: str) -> subprocess.Popen[bytes]:
+    """`wirebell worker` on this line, its output in files of the folder."""
     config = folder / "wirebell.toml"
     config.write_text(CONFIG, encoding="utf-8")
     with (folder / "out").open("wb") as out, (folder / "err").open("wb") as err:

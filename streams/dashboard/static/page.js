@@ -6,7 +6,7 @@ import * as format from "./format.js";
 import { addPoint, drawCharts, loadHistory } from "./views/charts.js";
 import { showDeliveries } from "./views/deliveries.js";
 import { showLetters } from "./views/letters.js";
-import { showLag, showProcesses } from "./views/line.js";
+import { showCanary, showLag, showProcesses } from "./views/line.js";
 import { showMap } from "./views/map.js";
 import { showSources } from "./views/sources.js";
 import { showStories } from "./views/stories.js";
@@ -26,6 +26,7 @@ function showSnapshot(snapshot) {
   showVerdict(snapshot.verdict, snapshot.changes);
   showWay(snapshot.way);
   showLag(snapshot.lag);
+  showCanary(snapshot.canary);
   showSources(snapshot.sources);
   showDeliveries(snapshot.destinations, snapshot.attempts);
   showLetters(snapshot.dead_letters, snapshot.dead_letters_total);

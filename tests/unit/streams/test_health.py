@@ -9,6 +9,7 @@ import pytest
 
 from streams.health import (
     BacklogSeen,
+    CanarySeen,
     DeadLettersSeen,
     Dependency,
     Observation,
@@ -248,3 +249,40 @@ def test_healthy_since_lasts_until_something_breaks() -> None:
 )
 def test_durations_are_said_as_one_speaks(span: timedelta, words: str) -> None:
     assert say_duration(span) == words
+
+
+def canary(sent_s: float, back_s: float | None = None, fault: str = "") -> CanarySeen:
+    """Sent so many seconds ago, back so many seconds ago."""
+    back_at = None if back_s is None else NOW - timedelta(seconds=back_s)
+    return CanarySeen(int(-sent_s), NOW - timedelta(seconds=sent_s), back_at, fault)
+
+
+@pytest.mark.parametrize(
+    ("canaries", "state", "words"),
+    [
+        ((canary(70, 69), canary(10)), "healthy", "Every stage"),
+        ((canary(70), canary(10)), "degraded", "within 60 s (sent 70 s ago)"),
+        ((canary(200, 100), canary(10)), "degraded", "took 100 s through"),
+        ((canary(190), canary(130), canary(70), canary(10)), "down", "in time for 3 min"),
+        ((canary(190), canary(130), canary(70), canary(10, 9)), "healthy", "Every stage"),
+        ((canary(10, fault="not allowed"),), "degraded", "did not take a test article: not"),
+    ],
+)
+def test_a_canary_that_does_not_come_back_in_time_is_a_finding(
+    canaries: tuple[CanarySeen, ...], state: str, words: str
+) -> None:
+    verdict = judge(replace(HEALTHY, canaries=canaries))
+    assert verdict.state == state
+    assert words in verdict.words
+
+
+def test_canaries_that_queue_behind_others_are_late_not_lost() -> None:
+    canaries = (canary(190), canary(130), canary(70))
+    moving = replace(HEALTHY, canaries=canaries, partitions=(lagging(5, moved_s=2),))
+    assert judge(moving).state == "degraded"
+
+
+def test_a_broker_that_is_away_is_the_cause_and_its_canaries_are_not() -> None:
+    away = Dependency("Kafka", ok=False, since=HOUR_AGO)
+    seen = replace(HEALTHY, broker=away, canaries=(canary(190), canary(130), canary(70)))
+    assert [one.room for one in judge(seen).findings] == ["Kafka"]

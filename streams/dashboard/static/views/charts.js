@@ -8,6 +8,7 @@ const HEIGHT = 120;
 const CHARTS = [
   { id: "chart-rates", lines: [["received", "received", "--ink"], ["screened", "decided", "--blue"], ["alerts", "alerts", "--red"]], say: (value) => `${Math.round(value)} a minute` },
   { id: "chart-lag", lines: [["lag_s", "lag", "--blue"]], say: format.seconds },
+  { id: "chart-canary", lines: [["canary_s", "test article", "--blue"]], say: format.seconds },
   { id: "chart-times", lines: [["screened_p95", "decide", "--blue"], ["delivered_p95", "deliver", "--red"]], say: format.seconds },
 ];
 

@@ -33,3 +33,12 @@ export function showProcesses(processes) {
     setData(row, "state", { alive: "ok", stopped: "past", silent: "bad" }[one.state]);
   });
 }
+
+export function showCanary(canary) {
+  let said = "No test article has been sent yet";
+  if (canary) {
+    const back = canary.back_at ? `The last came back ${format.ago(canary.back_at)}, in ${format.seconds(canary.seconds)}` : "None has come back yet";
+    said = `${back}. Sent in the last hour ${canary.sent}, missed ${canary.missed}`;
+  }
+  setText(byId("canary-note"), said);
+}
