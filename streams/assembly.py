@@ -18,12 +18,14 @@ from streams.app import make_app
 from streams.canary_lane import CanaryLane
 from streams.dead_letters import DeadLetter, Stage
 from streams.delivery import open_deliveries
+from streams.desk import open_desks
 from streams.heartbeat import beat
 from streams.in_hand import InHand, open_in_hand
 from streams.kafka_topics import (
     ALERTS,
     ARTICLES,
     DEAD_LETTERS,
+    FEEDBACK,
     PRODUCER_PARTITIONS,
     WORKER_GROUP,
 )
@@ -92,6 +94,12 @@ async def _run(
     stories = Stories(redis, keys, newsroom.window_hours * 3600, newsroom.languages)
     deliveries = open_deliveries(settings, redis, keys, bury_one)
     canaries = CanaryLane(settings, redis, model, bury_one)
+    desks = open_desks(
+        settings.sinks,
+        deliveries.ledger,
+        stories,
+        lambda key, value: sender.send(kafka.prefix + FEEDBACK, [(key, value)]),
+    )
     worker = Worker(app, bury, progress)
     worker.add_step(
         kafka.prefix + ARTICLES,
@@ -111,7 +119,7 @@ async def _run(
     )
     beating = functools.partial(beat, redis, keys, "worker")
     try:
-        await worker.run(stop, [deliveries.run, canaries.run, beating])
+        await worker.run(stop, [deliveries.run, canaries.run, beating, *desks])
     finally:
         await deliveries.close()
 

@@ -33,7 +33,7 @@ def delivery_of(
     claim: Claim, alert: Alert, subscriptions: Sequence[SubscriptionSettings]
 ) -> Delivery:
     """What the sink is asked to do. News beside the message are told if any subscription that
-    wanted the story asks for them.
+    wanted the story asks for them, unless somebody muted or followed the story.
     """
     since = None if claim.first_sent is None else datetime.fromtimestamp(claim.first_sent, UTC)
     place = hashlib.sha256(claim.destination.encode()).hexdigest()[:12]
@@ -47,8 +47,10 @@ def delivery_of(
         previous_revision=claim.done_revision,
         receipt=claim.receipt,
         attempted_since=since,
-        tell_news=not claim.muted and (not updates or "thread" in updates),
-        muted=claim.muted,
+        tell_news=claim.stance != "mute"
+        and (claim.stance == "follow" or not updates or "thread" in updates),
+        muted=claim.stance == "mute",
+        verdicts=claim.verdicts,
     )
 
 

@@ -273,7 +273,7 @@ class _Round:
         attempt = attempt_of(claim, result, now, time.monotonic() - started)
         if result.outcome == "delivered":
             revision = result.revision if result.revision is not None else claim.revision
-            if alert is not None and claim.done_revision == 0:
+            if alert is not None and claim.done_revision == 0 and not claim.receipt:
                 waited_s = now - alert.screened_at.timestamp()
                 metrics.SCREENED_TO_DELIVERED.observe(max(waited_s, 0.0))
             await _insist(lambda: ledger.receipt(claim, revision, result.receipt, attempt))

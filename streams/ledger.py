@@ -22,7 +22,7 @@ import redis.asyncio
 
 from connectors.records import Alert, Priority, encode
 from connectors.sinks.pace import Pace
-from connectors.sinks.sink import Receipt
+from connectors.sinks.sink import Receipt, Verdict
 from streams.keys import Keys
 from streams.subscriptions import Wish
 
@@ -37,10 +37,11 @@ MIN_KEEP_S, KEEP_WINDOWS = 14 * 86_400.0, 4
 
 State = Literal["new", "unknown"]
 Hold = Literal["held", "lost", "done"]
+_verdict_decoder = msgspec.json.Decoder(Verdict)
 RANKS: dict[Priority, int] = {"flash": 0, "urgent": 1, "routine": 2}
 
 _LUA = Path(__file__).parent / "lua"
-_SCRIPTS = ("want", "claim", "hold", "settle", "turn_on", "resend", "mute")
+_SCRIPTS = ("want", "claim", "hold", "settle", "turn_on", "resend", "decide")
 _NO_GATHERING: Mapping[str, float] = MappingProxyType({})
 
 
@@ -49,7 +50,8 @@ class Claim:
     """One delivery that this worker holds under a lease. `state` is "unknown" when an
     earlier attempt may have been applied: look back before sending. Times are epoch
     seconds; `failing_since` is of the whole destination. `together` says why it may come in
-    one message with others; claims with the same `message` go into one.
+    one message with others; claims with the same `message` go into one. `stance` is "mute" or
+    "follow" where somebody chose so.
     """
 
     job: str
@@ -65,7 +67,8 @@ class Claim:
     last_sent: float | None
     failing_since: float | None
     together: str
-    muted: bool
+    stance: str
+    verdicts: tuple[Verdict, ...]
     message: str
     revision: int
     raw: bytes
@@ -243,12 +246,19 @@ class Ledger:
         """Turn a destination on again; what it missed is due. False when it was not off."""
         return bool(await self._call("turn_on", [self.clock(), destination]))
 
-    async def mute(self, destination: str, story_id: str, *, muted: bool = True) -> bool:
-        """Let a story ring no more at a destination, or ring again; its message is still
-        edited. False when the destination was never told of it.
+    async def alert(self, story_id: str) -> bytes | None:
+        """The latest alert of a story, None when it is forgotten."""
+        name = f"{self.keys.tag}ledger:alert:{story_id}"
+        return cast(bytes | None, await cast(Awaitable[Any], self.redis.hget(name, "raw")))
+
+    async def decide(self, destination: str, story_id: str, verdict: Verdict) -> bool:
+        """Note what somebody decided about a story at a destination, and bring its message up
+        to it. A muted story rings no more there, one that is followed tells all. Repeatable.
+        False when the destination was never told of it.
         """
-        args = [self.clock(), f"{destination}|{story_id}", int(muted)]
-        return bool(await self._call("mute", args))
+        raw = msgspec.json.encode(verdict)
+        args = [self.clock(), f"{destination}|{story_id}", verdict.id, raw, verdict.choice]
+        return bool(await self._call("decide", args))
 
     async def resend(self, destination: str, story_id: str) -> bool:
         """Tell a destination again, as the story stands: a webhook with the same id, Slack by
@@ -351,8 +361,9 @@ def _claim(row: list[Any]) -> Claim:
         last_sent=_seconds(texts[10]),
         failing_since=_seconds(texts[11]),
         together=texts[12],
-        muted=texts[13] == "1",
-        message=texts[14],
+        stance=texts[13],
+        verdicts=tuple(map(_verdict_decoder.decode, texts[14].splitlines())),
+        message=texts[15],
         revision=int(row[-2]),
         raw=row[-1],
     )

@@ -48,6 +48,20 @@ class SlackSettings(SinkSettings):
     """Routine stories of one channel within so many seconds come in one message if three or
     more; 0 tells each at once."""
 
+    app_token: SecretStr = SecretStr("")
+    """App-level token (xapp-...) for buttons and the slash command by Socket Mode; empty: none."""
+    signing_secret: SecretStr = SecretStr("")
+    """Signing secret for buttons and the slash command over HTTP instead; empty: none."""
+    listen_host: str = "127.0.0.1"
+    """Address on which POST /slack is taken when there is a signing secret."""
+    listen_port: Annotated[int, Field(ge=0, le=65_535)] = 8088
+    """Its port."""
+
+    @property
+    def interactive(self) -> bool:
+        """Whether people can answer: messages then have buttons."""
+        return bool(self.app_token.get_secret_value() or self.signing_secret.get_secret_value())
+
     @field_validator("time_zone")
     @classmethod
     def _known_zone(cls, name: str) -> str:

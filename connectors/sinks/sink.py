@@ -26,6 +26,16 @@ Outcome = Literal["delivered", "not_sent", "unknown", "refused", "turned_off"]
 
 
 @dataclass(frozen=True, slots=True)
+class Verdict:
+    """What somebody decided about a story, to be shown with it. `id` tells repeats."""
+
+    id: str
+    choice: str
+    who: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Delivery:
     """What to deliver. `id` is the same on every attempt and unique per subscription,
     story and revision; `receipt` is what the last delivered revision of this story gave
@@ -44,6 +54,7 @@ class Delivery:
     attempted_since: datetime | None = None
     tell_news: bool = True
     muted: bool = False
+    verdicts: Sequence[Verdict] = ()
 
 
 # Why several stories come in one message: routine ones in a burst, the end of quiet hours, a

@@ -19,6 +19,7 @@ from connectors.sinks.http_outcome import open_session
 from connectors.sinks.pace import Pace
 from connectors.sinks.settings import SlackSettings
 from connectors.sinks.sink import Delivery, Reason, Result
+from connectors.sinks.slack_actions import choices_block
 from connectors.sinks.slack_blocks import Message, news_message, story_message
 from connectors.sinks.slack_bundle import MOST_TOGETHER, bundle_message
 from connectors.sinks.slack_errors import GONE, result_of, slack_error
@@ -49,6 +50,7 @@ class SlackSink:
         self._id = sink_id
         self._zone = ZoneInfo(settings.time_zone)
         self._clock = clock
+        self._interactive = settings.interactive
         # Four at once to a channel: the place of a worker that was killed stays taken until
         # its lease ends, and a fresh alert must not wait for that.
         self._pace = pace or Pace(
@@ -84,7 +86,7 @@ class SlackSink:
         if ts is None:
             return _muted(delivery) or await self._post(delivery)
         channel = delivery.receipt["channel"]
-        message = story_message(delivery.alert, self._zone, self._clock())
+        message = self._message(delivery, self._clock())
         try:
             await self._client.chat_update(channel=channel, ts=ts, **_fields(message))
         except Exception as error:  # noqa: BLE001 - every way to fail is an outcome
@@ -160,8 +162,13 @@ class SlackSink:
         """Close the connections."""
         await self._session.close()
 
+    def _message(self, delivery: Delivery, updated_at: datetime | None) -> Message:
+        alert = delivery.alert
+        choices = choices_block(alert, delivery.target) if self._interactive else None
+        return story_message(alert, self._zone, updated_at, delivery.verdicts, choices)
+
     async def _post(self, delivery: Delivery) -> Result:
-        message = story_message(delivery.alert, self._zone)
+        message = self._message(delivery, None)
         try:
             answer = await self._client.chat_postMessage(
                 channel=delivery.target,

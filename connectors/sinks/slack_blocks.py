@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -9,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from connectors.records import Alert, Evidence, Report, Story
 from connectors.sinks.plain_text import one_line
+from connectors.sinks.sink import Verdict
 from connectors.sinks.slack_text import (
     MAX_FALLBACK_CHARS,
     Block,
@@ -25,6 +27,14 @@ EVENT_TYPE = "wirebell_story"
 _MAX_SUMMARY_CHARS = 500
 _MAX_PUBLISHERS = 8
 _MAX_WORDS = 8
+_CHOSEN = {
+    "relevant": "relevant",
+    "not_relevant": "not relevant",
+    "mute": "muted",
+    "wrong_topic": "wrong topic",
+    "follow": "followed",
+    "split": "to be split off",
+}
 _SIRENS = {"flash": "🔴 FLASH", "urgent": "🟠 URGENT", "routine": ""}
 
 
@@ -37,8 +47,16 @@ class Message:
     metadata: dict[str, Any]
 
 
-def story_message(alert: Alert, zone: ZoneInfo, updated_at: datetime | None = None) -> Message:
-    """The story's one message, whole at this revision. `updated_at`: when it is an edit."""
+def story_message(
+    alert: Alert,
+    zone: ZoneInfo,
+    updated_at: datetime | None = None,
+    verdicts: Sequence[Verdict] = (),
+    choices: Block | None = None,
+) -> Message:
+    """The story's one message, whole at this revision. `updated_at`: when it is an edit;
+    `choices` are its buttons, `verdicts` what people chose.
+    """
     story = alert.story
     title = " · ".join(part for part in (_flag(alert), story.headline) if part)
     blocks = [header(title)]
@@ -53,6 +71,10 @@ def story_message(alert: Alert, zone: ZoneInfo, updated_at: datetime | None = No
     if story.reports:
         blocks.append(marked_section(_publishers(story, zone)))
     blocks.append(context(_times(alert, zone, updated_at)))
+    if verdicts:
+        blocks.append(context(_decided(verdicts, zone)))
+    if choices is not None:
+        blocks.append(choices)
     names = ", ".join(report.publisher for report in story.reports[:3])
     text = escape(f"{title}. {summary} ({names})", MAX_FALLBACK_CHARS)
     return Message(text, blocks, metadata(alert, "story"))
@@ -151,6 +173,13 @@ def _times(alert: Alert, zone: ZoneInfo, updated_at: datetime | None) -> str:
         parts.append(f"updated {_clock(updated_at, zone)}")
     day = alert.story.first_seen.astimezone(zone).strftime("%d %b %Y")
     return " · ".join([f"{day} {zone.key}", *parts, f"story {alert.story.id}"])
+
+
+def _decided(verdicts: Sequence[Verdict], zone: ZoneInfo) -> str:
+    return " · ".join(
+        f"{_CHOSEN.get(each.choice, each.choice)}: {each.who or 'somebody'} {_clock(each.at, zone)}"
+        for each in verdicts
+    )
 
 
 def _clock(moment: datetime, zone: ZoneInfo) -> str:

@@ -62,7 +62,8 @@ end
 local function claim(job, dest, rank, message)
   local hash = key('job', job)
   local is = redis.call('HMGET', hash, 'wanted', 'done', 'story', 'target', 'subscriptions',
-    'receipt', 'failures', 'pending', 'first_sent', 'last_sent', 'together', 'muted')
+    'receipt', 'failures', 'pending', 'first_sent', 'last_sent', 'together', 'stance',
+    'verdicts')
   local alert = is[3] and redis.call('HMGET', key('alert', is[3]), 'revision', 'raw') or {}
   if not alert[1] or tonumber(alert[1]) <= tonumber(is[2] or '0') then
     unschedule(job, dest)
@@ -71,6 +72,7 @@ local function claim(job, dest, rank, message)
   local lease = now + (is[8] == '1' and unknown_lease_s or new_lease_s)
   local fence = redis.call('HINCRBY', hash, 'fence', 1)
   redis.call('HSET', hash, 'lease', lease)
+  redis.call('HDEL', hash, 'again')
   redis.call('ZADD', due_key(dest, rank), lease, job)
   if message == '' or message == job then
     redis.call('ZADD', key('busy', dest), lease, job)
@@ -78,7 +80,7 @@ local function claim(job, dest, rank, message)
   claims[#claims + 1] = {job, fence, is[8] == '1' and 'unknown' or 'new', dest, is[4],
     is[5] or '', is[2] or '0', is[6] or '', is[7] or '0', is[9] or '', is[10] or '',
     redis.call('HGET', key('dest', dest), 'failing_since') or '', is[11] or '', is[12] or '',
-    message, alert[1], alert[2]}
+    is[13] or '', message, alert[1], alert[2]}
   return true
 end
 

@@ -19,7 +19,7 @@ if entry ~= '' then
   redis.call('LTRIM', tag .. 'ledger:log', 0, 1999)
 end
 local is = redis.call('HMGET', hash, 'fence', 'done', 'dest', 'sink', 'rank', 'wanted',
-  'not_before')
+  'not_before', 'again')
 local dest, sink = is[3], is[4]
 if not dest then
   return 'lost'
@@ -50,7 +50,11 @@ redis.call('ZREM', key('busy', dest), job)
 if what == 'receipt' then
   redis.call('HDEL', hash, 'pending', 'first_sent', 'settle_until')
   redis.call('HSET', hash, 'failures', 0)
-  if tonumber(is[6]) > done then
+  -- Somebody decided something while this attempt was under way: once more, to show it.
+  if is[8] == '1' then
+    redis.call('HSET', hash, 'done', 0)
+  end
+  if is[8] == '1' or tonumber(is[6]) > done then
     schedule(job, dest, is[5], at_once)
   else
     unschedule(job, dest)

@@ -48,10 +48,10 @@ for i = 11, #ARGV, 11 do
   local job = dest .. '|' .. story
   local hash = key('job', job)
   local was = redis.call('HMGET', hash, 'wanted', 'done', 'dead', 'lease', 'settle_until',
-    'silent', 'own')
+    'silent', 'own', 'stance')
   local told = was[1] and was[6] ~= '1'
   local done, dead = tonumber(was[2] or '0'), tonumber(was[3] or '0')
-  local left_alone = told and follows == '0' and done > 0 and dead == 0
+  local left_alone = told and follows == '0' and done > 0 and dead == 0 and was[8] ~= 'follow'
   if not told and silent == '1' then
     note_silently(hash, dest, sink, target)
   -- A destination that was told of a story hears of its growth, its correction and its

@@ -18,6 +18,7 @@ from typing import Any, Self
 from aiohttp import web
 
 from tests.fakes.faults import Fault, Faults
+from tests.fakes.slack_socket import FakeSocket
 
 _APPLYING = ("chat.postMessage", "chat.update")
 _LINK = re.compile(r"<(https?://[^|>\s]+)\|([^<>]*)>")
@@ -56,12 +57,14 @@ class FakeSlack:
     scopes: str = "chat:write,channels:history,channels:read"
     # Messages whose metadata names this part are not to Slack's taste.
     refuse: str = ""
+    socket: FakeSocket = field(default_factory=FakeSocket)
     _runner: web.AppRunner | None = None
     _count: int = 0
 
     async def __aenter__(self) -> Self:
         app = web.Application(client_max_size=10_000_000)
         app.router.add_route("*", "/api/{method}", self._serve)
+        app.router.add_get("/link", self.socket.serve)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", self.port)
@@ -109,6 +112,10 @@ class FakeSlack:
         body = await _arguments(request)
         about = f"{method} {json.dumps(body, ensure_ascii=False)}"
         self.requests.append((method, about))
+        if method == "apps.connections.open":
+            if request.headers.get("Authorization") != f"Bearer {self.socket.app_token}":
+                return _error("invalid_auth")
+            return _ok({"url": f"ws://127.0.0.1:{self.port}/link?ticket=secret-ticket"})
         if request.headers.get("Authorization") != f"Bearer {self.token}":
             return _error("invalid_auth")
         fault = self.faults.next(about)
@@ -244,11 +251,29 @@ def _check_block(block: dict[str, Any]) -> list[str]:
         elements = block.get("elements") or []
         if not 1 <= len(elements) <= 10 or any(not item.get("text") for item in elements):
             return ["invalid_blocks: context"]
-    if kind == "actions" and len(block.get("elements") or []) > 25:
-        return ["invalid_blocks: actions"]
+    if kind == "actions":
+        return _check_actions(block)
     if kind not in ("header", "section", "context", "actions", "divider"):
         return [f"invalid_blocks: unknown type {kind}"]
     return []
+
+
+def _check_actions(block: dict[str, Any]) -> list[str]:
+    elements = block.get("elements") or []
+    names = [element.get("action_id", "") for element in elements]
+    options = [option for element in elements for option in element.get("options", [])]
+    shown = [element["text"] for element in elements if element["type"] == "button"]
+    shown += [option["text"] for option in options]
+    wrong = (
+        not 1 <= len(elements) <= 25
+        or len(set(names)) < len(names)
+        or len(block.get("block_id", "")) > 255
+        or any(not 1 <= len(name) <= 255 for name in names)
+        or any(len(option["value"]) > 150 for option in options)
+        or any(text["type"] != "plain_text" or len(text["text"]) > 75 for text in shown)
+        or any(e["type"] == "overflow" and not 1 <= len(e["options"]) <= 5 for e in elements)
+    )
+    return ["invalid_blocks: actions"] if wrong else []
 
 
 def _marked(blocks: list[dict[str, Any]]) -> list[str]:

@@ -264,19 +264,3 @@ async def test_a_receiver_that_failed_for_five_days_is_turned_off(rig: Rig) -> N
     assert [letter.reason for letter in rig.letters] == ["turned_off"]
     # Every ten hours; the first after five days is the last.
     assert 13 <= len(rig.hook.attempts) <= 14
-
-
-async def test_a_muted_story_is_edited_and_rings_no_more(rig: Rig) -> None:
-    worker = worker_of(rig)
-    await worker.accept([make_alert()])
-    await rig.settle([worker])
-    assert await rig.ledger().mute("slack|C0000001", "s1")
-    await worker.accept([make_alert(revision=2, priority="flash")])
-    await rig.settle([worker])
-    (message,) = rig.slack.messages
-    assert (message.edits, message.payload["revision"]) == (1, 2)
-    rig.slack.messages.clear()  # somebody deletes it: it stays away
-    await worker.accept([make_alert(revision=3)])
-    await rig.settle([worker])
-    assert rig.slack.messages == []
-    assert not await rig.ledger().mute("slack|C0000001", "never-told")

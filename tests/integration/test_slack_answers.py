@@ -1,0 +1,362 @@
+"""What people do in Slack, over a real websocket and over real HTTP, down to the ledger and what
+is sent to Kafka.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlencode
+
+import aiohttp
+import pytest
+from kafka.errors import KafkaTimeoutError
+from pydantic import SecretStr
+
+from connectors.sinks.settings import SlackSettings
+from connectors.sinks.sink import Result, Verdict
+from connectors.sinks.slack import SlackSink
+from connectors.sinks.slack_http import MAX_BODY_BYTES, HttpListener
+from connectors.sinks.slack_socket import SocketListener
+from streams.attempts import attempt_of
+from streams.delivery import Deliveries
+from streams.desk import StoryDesk, open_desks
+from streams.feedback import Feedback, decode_feedback
+from streams.stories import Stories
+from tests.delivery_rig import SLACK_PACE, Rig, eventually, open_rig
+from tests.fakes.alerts import MORNING, make_alert
+from tests.fakes.slack_socket import click
+from tests.reports import START, article, screened
+
+SECRET = "8f742231b10e8888abcd99yyyzzz85a5"
+
+
+@pytest.fixture
+async def rig(redis_url: str, redis_prefix: str) -> AsyncIterator[Rig]:
+    async with open_rig(redis_url, redis_prefix) as made:
+        yield made
+
+
+@dataclass(slots=True)
+class Kafka:
+    """Where feedback goes; away for a while if told so."""
+
+    records: list[Feedback] = field(default_factory=list)
+    away: int = 0
+
+    async def publish(self, feedback: Feedback) -> None:
+        if self.away:
+            self.away -= 1
+            raise KafkaTimeoutError("away")
+        self.records.append(feedback)
+
+
+def desk_of(rig: Rig, kafka: Kafka) -> StoryDesk:
+    stories = Stories(rig.redis, rig.keys, 72 * 3600, ("en",))
+    return StoryDesk("slack", rig.ledger(), stories, kafka.publish)
+
+
+def worker_of(rig: Rig) -> Deliveries:
+    """A worker whose messages have buttons."""
+    settings = SlackSettings(
+        token=SecretStr("xoxb-test"), api_url=rig.slack.url, app_token=SecretStr("xapp-test")
+    )
+    sink = SlackSink("slack", settings, rig.clock.now, SLACK_PACE)
+    rig.stack.push_async_callback(sink.close)
+    return rig.deliveries(sinks=[sink])
+
+
+@asynccontextmanager
+async def listening(rig: Rig, desk: StoryDesk) -> AsyncIterator[None]:
+    stop = asyncio.Event()
+    listener = SocketListener("xapp-test", rig.slack.url, desk, again_s=0.2)
+    task = asyncio.create_task(listener.run(stop))
+    try:
+        await eventually(lambda: bool(rig.slack.socket.connections))
+        yield
+    finally:
+        stop.set()
+        await asyncio.wait_for(task, 10)
+
+
+def shown(rig: Rig) -> str:
+    return json.dumps(rig.slack.stories()[0].body["blocks"], ensure_ascii=False)
+
+
+@pytest.mark.parametrize(
+    ("choice", "says"),
+    [
+        ("relevant", "relevant: ann"),
+        ("not_relevant", "not relevant: ann"),
+        ("wrong_topic", "wrong topic: ann"),
+        ("split", "to be split off: ann"),
+    ],
+)
+async def test_a_click_is_acknowledged_recorded_and_shown(rig: Rig, choice: str, says: str) -> None:
+    kafka, worker = Kafka(), worker_of(rig)
+    await worker.accept([make_alert()])
+    async with listening(rig, desk_of(rig, kafka)), rig.running(worker):
+        await eventually(lambda: bool(rig.slack.messages))
+        payload = click(rig.slack.messages[0].body, choice)
+        envelope = await rig.slack.socket.send("interactive", payload)
+        _, taken_s = await rig.slack.socket.answer_to(envelope)
+        assert taken_s < 3
+        await eventually(lambda: says in shown(rig))
+        # Slack sends it again when our answer was lost: shown once.
+        await rig.slack.socket.answer_to(await rig.slack.socket.send("interactive", payload))
+        await eventually(lambda: len(kafka.records) == 2)
+        await rig.until_idle()
+    assert shown(rig).count("ann") == 1
+    first, again = kafka.records
+    assert first.id == again.id
+    assert (first.verdict, first.who, first.who_name) == (choice, "U1", "ann")
+    assert (first.story_id, first.revision, first.destination) == ("s1", 1, "slack|C0000001")
+    assert first.texts[0] == "Fuel depot at Lindholm set alight"
+    assert first.topics == ("sabotage", "arson")
+    assert (len(rig.slack.messages), rig.slack.violations) == (1, [])
+
+
+async def test_a_muted_story_rings_no_more_until_somebody_follows_it(rig: Rig) -> None:
+    worker, desk = worker_of(rig), desk_of(rig, Kafka())
+    await worker.accept([make_alert()])
+    async with listening(rig, desk), rig.running(worker):
+        await eventually(lambda: bool(rig.slack.messages))
+        message = rig.slack.messages[0]
+        await rig.slack.socket.send("interactive", click(message.body, "mute"))
+        await eventually(lambda: "muted: ann" in shown(rig))
+        await worker.accept([make_alert(revision=2, priority="flash")])
+        await rig.until_idle()
+        assert (len(rig.slack.messages), message.payload["revision"]) == (1, 2)
+        await rig.slack.socket.send("interactive", click(message.body, "follow", "U2", "ben"))
+        await eventually(lambda: "followed: ben" in shown(rig))
+        await worker.accept([make_alert(revision=3)])
+        await rig.until_idle()
+    assert [row.payload["revision"] for row in rig.slack.thread(message.ts)] == [3]
+    assert "muted: ann" in shown(rig)
+
+
+async def test_a_muted_story_that_somebody_deletes_stays_away(rig: Rig) -> None:
+    worker, kafka = worker_of(rig), Kafka()
+    await worker.accept([make_alert()])
+    await rig.settle([worker])
+    desk = desk_of(rig, kafka)
+    async with listening(rig, desk), rig.running(worker):
+        payload = click(rig.slack.messages[0].body, "mute")
+        await rig.slack.socket.send("interactive", payload)
+        await eventually(lambda: "muted" in shown(rig))
+        rig.slack.messages.clear()
+        await worker.accept([make_alert(revision=2)])
+        await rig.until_idle()
+    assert rig.slack.messages == []
+
+
+async def test_a_click_survives_an_outage_of_kafka(rig: Rig) -> None:
+    worker, kafka = worker_of(rig), Kafka(away=2)
+    await worker.accept([make_alert()])
+    async with listening(rig, desk_of(rig, kafka)), rig.running(worker):
+        await eventually(lambda: bool(rig.slack.messages))
+        payload = click(rig.slack.messages[0].body, "relevant")
+        await rig.slack.socket.send("interactive", payload)
+        await eventually(lambda: "relevant: ann" in shown(rig))
+    assert [record.verdict for record in kafka.records] == ["relevant"]
+
+
+async def test_a_connection_that_slack_ends_is_made_again(rig: Rig) -> None:
+    worker, kafka = worker_of(rig), Kafka()
+    await worker.accept([make_alert()])
+    await rig.settle([worker])
+    async with listening(rig, desk_of(rig, kafka)):
+        await rig.slack.socket.hang_up()
+        await eventually(
+            lambda: rig.slack.socket.opened >= 2 and bool(rig.slack.socket.connections)
+        )
+        payload = click(rig.slack.messages[0].body, "relevant")
+        await rig.slack.socket.answer_to(await rig.slack.socket.send("interactive", payload))
+        await eventually(lambda: bool(kafka.records))
+
+
+async def test_the_slash_command_lists_and_answers_what_is_not_there(rig: Rig) -> None:
+    async with listening(rig, desk_of(rig, Kafka())):
+        for text, expected in (("", "No story is open."), ("nonsense", "no open story")):
+            command = {"command": "/wirebell", "text": text, "user_id": "U1"}
+            envelope = await rig.slack.socket.send("slash_commands", command)
+            payload, taken_s = await rig.slack.socket.answer_to(envelope)
+            assert expected in json.dumps(payload)
+            assert payload["response_type"] == "ephemeral"
+            assert taken_s < 3
+
+
+async def test_the_slash_command_lists_open_stories_and_explains_one(rig: Rig) -> None:
+    desk = desk_of(rig, Kafka())
+    told = article()
+    await desk.stories.assign(screened(told), START)
+    (story,) = await desk.stories.recent()
+    async with listening(rig, desk):
+        for text in ("", story.id):
+            command = {"command": "/wirebell", "text": text, "user_id": "U1"}
+            envelope = await rig.slack.socket.send("slash_commands", command)
+            payload, _ = await rig.slack.socket.answer_to(envelope)
+            answer = "".join(block["text"]["text"] for block in payload["blocks"])
+            assert story.headline[:60] in answer
+            assert (story.id in answer) is (text == "")
+            assert (told.publisher in answer) is (text == story.id)
+
+
+async def test_a_choice_made_while_the_message_is_being_sent_is_shown_too(rig: Rig) -> None:
+    worker, ledger = worker_of(rig), rig.ledger()
+    await worker.accept([make_alert()])
+    await rig.settle([worker])
+    await worker.accept([make_alert(revision=2)])
+    (claim,), _ = await ledger.claim("slack", 1, SLACK_PACE)
+    assert await ledger.hold(claim) == "held"
+    verdict = Verdict(id="v1", choice="relevant", who="ann", at=rig.clock.now())
+    assert await ledger.decide("slack|C0000001", "s1", verdict)
+    attempt = attempt_of(claim, Result("delivered"), rig.clock(), 0.1)
+    assert await ledger.receipt(claim, 2, claim.receipt, attempt)
+    await rig.settle([worker])
+    assert "relevant: ann" in shown(rig)
+
+
+async def test_who_set_up_neither_way_is_not_listened_for(rig: Rig) -> None:
+    async def send(key: bytes, value: bytes) -> None:
+        sent.append((key, value))
+
+    sent: list[tuple[bytes, bytes]] = []
+    plain = SlackSettings(token=SecretStr("xoxb-test"), api_url=rig.slack.url)
+    asked = plain.model_copy(update={"app_token": SecretStr("xapp-test")})
+    stories = Stories(rig.redis, rig.keys, 72 * 3600, ("en",))
+    assert open_desks({"slack": plain}, rig.ledger(), stories, send) == []
+    (listen,) = open_desks({"slack": asked}, rig.ledger(), stories, send)
+    worker, stop = worker_of(rig), asyncio.Event()
+    await worker.accept([make_alert()])
+    await rig.settle([worker])
+    task = asyncio.create_task(listen(stop))
+    await eventually(lambda: bool(rig.slack.socket.connections))
+    payload = click(rig.slack.messages[0].body, "relevant")
+    await rig.slack.socket.send("interactive", payload)
+    await eventually(lambda: bool(sent))
+    stop.set()
+    await asyncio.wait_for(task, 10)
+    key, value = sent[0]
+    assert (key, decode_feedback(value).verdict) == (b"s1", "relevant")
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        {},
+        {"type": "view_submission"},
+        {"type": "block_actions", "actions": [None, 7, {"block_id": "x|y", "action_id": "mute"}]},
+        {"type": "block_actions", "actions": [{"block_id": "wirebell|s1|1|C", "action_id": "rm"}]},
+        {
+            "type": "block_actions",
+            "user": "U1",
+            "actions": [{"block_id": "wirebell|s1|1e9|C", "action_id": "mute"}],
+        },
+    ],
+)
+async def test_what_is_not_ours_is_acknowledged_and_ignored(rig: Rig, payload: Any) -> None:
+    kafka = Kafka()
+    async with listening(rig, desk_of(rig, kafka)):
+        await rig.slack.socket.answer_to(await rig.slack.socket.send("interactive", payload))
+    assert kafka.records == []
+
+
+# ------------------------------------------------------------------ the same over signed HTTP
+
+
+@asynccontextmanager
+async def http(rig: Rig, kafka: Kafka) -> AsyncIterator[str]:
+    stop = asyncio.Event()
+    listener = HttpListener(SECRET, "127.0.0.1", 0, desk_of(rig, kafka), rig.clock)
+    task = asyncio.create_task(listener.run(stop))
+    try:
+        await asyncio.wait_for(listener.ready.wait(), 5)
+        yield f"http://127.0.0.1:{listener.port}/slack"
+    finally:
+        stop.set()
+        await asyncio.wait_for(task, 10)
+
+
+def signed(body: bytes, at: float, secret: str = SECRET) -> dict[str, str]:
+    stamp = str(int(at))
+    digest = hmac.new(secret.encode(), f"v0:{stamp}:".encode() + body, hashlib.sha256).hexdigest()
+    return {
+        "X-Slack-Request-Timestamp": stamp,
+        "X-Slack-Signature": "v0=" + digest,
+        "Content-Type": "application/x-www-form-urlencoded",
+    }
+
+
+async def post(url: str, body: bytes, headers: dict[str, str]) -> tuple[int, str]:
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(url, data=body, headers=headers) as answer,
+    ):
+        return answer.status, await answer.text()
+
+
+async def test_signed_http_takes_clicks_and_commands(rig: Rig) -> None:
+    worker, kafka = worker_of(rig), Kafka()
+    await worker.accept([make_alert()])
+    async with rig.running(worker), http(rig, kafka) as url:
+        await eventually(lambda: bool(rig.slack.messages))
+        payload = click(rig.slack.messages[0].body, "not_relevant")
+        body = urlencode({"payload": json.dumps(payload)}).encode()
+        assert await post(url, body, signed(body, rig.clock())) == (200, "")
+        await eventually(lambda: "not relevant: ann" in shown(rig))
+        body = urlencode({"command": "/wirebell", "text": "", "user_id": "U1"}).encode()
+        status, text = await post(url, body, signed(body, rig.clock()))
+        assert (status, "No story is open." in text) == (200, True)
+    assert [record.verdict for record in kafka.records] == ["not_relevant"]
+
+
+async def test_what_slack_did_not_sign_is_refused(rig: Rig) -> None:
+    kafka = Kafka()
+    action = {"block_id": "wirebell|s1|1|C0000001", "action_id": "mute", "action_ts": "1"}
+    payload = {"type": "block_actions", "user": {"id": "U1"}, "actions": [action]}
+    body = urlencode({"payload": json.dumps(payload)}).encode()
+    now = MORNING.timestamp()
+    good = signed(body, now)
+    forged = [
+        {},
+        signed(body, now, "another secret"),
+        signed(body + b"&x=1", now),
+        signed(body, now - 301),
+        signed(body, now + 301),
+        good | {"X-Slack-Request-Timestamp": str(int(now) + 1)},
+        good | {"X-Slack-Request-Timestamp": "soon"},
+        good | {"X-Slack-Request-Timestamp": "1e9"},
+        good | {"X-Slack-Request-Timestamp": "-" + str(int(now))},
+        good | {"X-Slack-Signature": ""},
+        good | {"X-Slack-Signature": good["X-Slack-Signature"].replace("v0=", "v1=")},
+        good | {"X-Slack-Signature": good["X-Slack-Signature"][:-1]},
+        good | {"X-Slack-Signature": "v0=ü"},
+    ]
+    async with http(rig, kafka) as url:
+        for headers in forged:
+            given = {"Content-Type": good["Content-Type"], **headers}
+            assert (await post(url, body, given))[0] == 401, headers
+        assert kafka.records == []
+        assert (await post(url, body, signed(body, now - 299)))[0] == 200
+        await eventually(lambda: len(kafka.records) == 1)
+
+
+@pytest.mark.parametrize("body", [b"payload={", b"payload=" + b"[" * 50_000, b"\xff\xfe=1"])
+async def test_signed_nonsense_is_a_bad_request(rig: Rig, body: bytes) -> None:
+    async with http(rig, Kafka()) as url:
+        status, _ = await post(url, body, signed(body, rig.clock()))
+    assert status == 400
+
+
+async def test_a_body_over_the_limit_is_not_read(rig: Rig) -> None:
+    body = b"payload=" + b"x" * MAX_BODY_BYTES
+    async with http(rig, Kafka()) as url:
+        status, _ = await post(url, body, signed(body, rig.clock()))
+    assert status == 413
