@@ -65,3 +65,8 @@ class Keys:
     def canary(self) -> str:
         """String, gone after an hour: the number of the last canary told (streams/canary.py)."""
         return self._tag + "canary"
+
+    @property
+    def incident(self) -> str:
+        """String: the incident that people were told of, JSON (streams/incident_desk.py)."""
+        return self._tag + "incident"

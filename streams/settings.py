@@ -136,6 +136,19 @@ class PageSettings(Table):
     """What a browser or program must show to see the page."""
     canary: bool = True
     """Whether a test article goes through the whole line every minute, told to nobody."""
+    incident_to: Target | None = None
+    """Who hears of incidents: a sink and the place in it; or in one word, "slack:#ops"."""
+    incident_after_s: Annotated[float, Field(ge=0, le=3_600)] = 60
+    """Seconds for which a change of the verdict has to last before it is told."""
+
+    @field_validator("incident_to", mode="before")
+    @classmethod
+    def _target_in_one_word(cls, value: Any) -> Any:
+        """The environment has no tables: "slack:#ops" is sink and place."""
+        if not isinstance(value, str):
+            return value
+        sink, _, place = value.partition(":")
+        return {"sink": sink, "to": place} if sink else None
 
 
 class EmbeddedSettings(Table):
@@ -188,6 +201,9 @@ class Settings(Table):
             for target in entry.deliver
             if target.sink not in self.sinks
         ]
+        told = self.page.incident_to
+        if told is not None and told.sink not in self.sinks:
+            faults.append(f"page.incident_to: there is no sink {told.sink!r}")
         if faults:
             raise ValueError("; ".join(faults))
         return self

@@ -59,7 +59,13 @@ class ConsoleSink:
 
     async def deliver(self, delivery: Delivery) -> Result:
         """Print the alert. In a thread: a terminal that is held up must not hold the line."""
-        text = render(delivery, self._zone)
+        result = await self.show(render(delivery, self._zone))
+        if result.outcome != "delivered":
+            return result
+        return Result("delivered", {"told": encode_told(told_of(delivery.alert))})
+
+    async def show(self, text: str | Text) -> Result:
+        """Print a text."""
         try:
             async with asyncio.timeout(self._timeout_s):
                 await asyncio.to_thread(self._console.print, text)
@@ -67,7 +73,7 @@ class ConsoleSink:
             return Result("unknown", detail="the terminal takes no text")
         except (OSError, ValueError) as error:
             return Result("not_sent", detail=f"the terminal is gone ({type(error).__name__})")
-        return Result("delivered", {"told": encode_told(told_of(delivery.alert))})
+        return Result("delivered")
 
     async def look_back(self, delivery: Delivery) -> Result | None:
         """A terminal cannot be asked."""

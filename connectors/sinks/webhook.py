@@ -64,12 +64,15 @@ class WebhookSink:
 
     async def deliver(self, delivery: Delivery) -> Result:
         """Post the alert once."""
-        body = encode_body(delivery.alert)
+        return await self.post(delivery.id, encode_body(delivery.alert))
+
+    async def post(self, delivery_id: str, body: bytes) -> Result:
+        """Post a JSON body once, signed."""
         try:
             async with self._session.post(
                 self._url,
                 data=body,
-                headers=self._headers(delivery.id, body),
+                headers=self._headers(delivery_id, body),
                 allow_redirects=False,
             ) as answer:
                 result = _judge(answer)

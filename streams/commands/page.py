@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -13,18 +14,20 @@ import typer
 from aiohttp import web
 
 from connectors.publisher import Publisher
+from connectors.sinks.notices import make_notifier
 from streams import logs
 from streams.canary_watch import CanaryWatch
 from streams.dashboard.access import refusal
 from streams.dashboard.server import make_server
 from streams.dashboard.watch import Watch
 from streams.heartbeat import beat
+from streams.incident_desk import IncidentDesk
 from streams.kafka_offsets import KafkaOffsets
 from streams.kafka_topics import ARTICLES, WORKER_GROUP, producer_partition
 from streams.keys import Keys
 from streams.observations import Observer
 from streams.redis_client import connect_redis
-from streams.settings import Settings, SettingsError, load_settings
+from streams.settings import Settings, SettingsError, Target, load_settings
 from streams.topic_setup import connection_to
 
 # Viewers hold their event stream open for good; they are cut off when the page stops.
@@ -83,10 +86,25 @@ async def run(settings: Settings, stop: asyncio.Event | None = None) -> None:
             group.create_task(watch.run(stop))
             if settings.page.canary:
                 group.create_task(_canaries(watch.observer).run(stop))
+            if settings.page.incident_to is not None:
+                group.create_task(_incidents(watch, settings.page.incident_to).run(stop))
             group.create_task(beat(redis, keys, "page", stop))
     finally:
         await runner.cleanup()
         await redis.aclose()
+
+
+def _incidents(watch: Watch, target: Target) -> IncidentDesk:
+    """What tells those who run the line of its verdict."""
+    observer = watch.observer
+    settings = observer.settings
+    return IncidentDesk(
+        observer.redis,
+        observer.keys,
+        make_notifier(settings.sinks[target.sink], target.to, settings.newsroom.time_zone),
+        lambda: watch.verdict,
+        timedelta(seconds=settings.page.incident_after_s),
+    )
 
 
 def _canaries(observer: Observer) -> CanaryWatch:

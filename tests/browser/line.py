@@ -32,6 +32,8 @@ languages = ["en", "de", "fr", "it", "es", "uk", "ru"]
 time_zone = "Europe/Berlin"
 [page]
 port = {port}
+incident_to = {{ sink = "terminal" }}
+incident_after_s = 1
 [[sources]]
 id = "sample"
 type = "files"

@@ -15,6 +15,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import OpenPage, Witness
 from tests.browser.line import HOSTILE_PUBLISHER, HOSTILE_TITLE, BrowserLine
+from tests.lanes import wait_until
 
 pytestmark = pytest.mark.browser
 
@@ -191,6 +192,11 @@ def test_everything_shown_is_there_as_json(line: BrowserLine) -> None:
     assert 'wirebell_health{state="down"} 0.0' in exposed
     assert re.search(r"^wirebell_articles_screened_total [1-9]", exposed, re.MULTILINE)
     assert line.fetch("healthz") == "ok\n"
+
+
+def test_those_who_run_the_line_were_told_of_the_refusing_webhook(line: BrowserLine) -> None:
+    log = line.folder / "page.log"
+    wait_until(lambda: "DEGRADED  " in log.read_text(encoding="utf-8"), 90, "the incident told")
 
 
 def test_the_terminal_says_what_the_page_says(open_page: OpenPage, line: BrowserLine) -> None:
