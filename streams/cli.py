@@ -5,7 +5,8 @@ so that `wirebell status` never pays for scikit-learn and the supervisor stays s
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from importlib.metadata import version
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -57,8 +58,18 @@ _app = typer.Typer(
 )
 
 
+def _tell_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"wirebell {version('wirebell')}")
+        raise typer.Exit
+
+
 @_app.callback()
-def _wirebell() -> None:
+def _wirebell(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="The version.")
+    ] = False,
+) -> None:
     """Wirebell: a news alarm for newsrooms."""
 
 

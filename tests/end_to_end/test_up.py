@@ -26,7 +26,7 @@ from tests.lanes import Lane, read_kafka_topic, wait_until
 pytestmark = pytest.mark.slow
 
 SAMPLE_ROWS = 63
-# From the issue: seconds from the start to the first alert, and from Ctrl-C to the end.
+# What is promised: seconds from the start to the first alert, and from Ctrl-C to the end.
 FIRST_ALERT_S, END_S = 20.0, 10.0
 
 
