@@ -12,7 +12,7 @@ CASES = [
     ("A car bomb killed 12 people and injured at least 30 others.", {"killed": 12, "injured": 30}),
     ("Twelve dead, 34 hurt after blast", {"killed": 12, "injured": 34}),
     ("The death toll rises to 1,204 after quake", {"killed": 1204}),
-    ("killing at least 53 people and injuring 575 others", {"killed": 53, "injured": 575}),
+    ("A dam broke, killing at least 41 and injuring 320 others", {"killed": 41, "injured": 320}),
     (
         "Число погибших при взрыве выросло до 15, ранены 40 человек",
         {"killed": 15, "injured": 40},
