@@ -44,7 +44,7 @@ def _records() -> dict[str, bytes]:
     article = Article(
         id="a1", source_id="s", publisher="P", title="T", fetched_at=datetime.now(UTC)
     )
-    letter = make_dead_letter("screen", "poison", Origin(), MORNING, raw=b"{")
+    letter = make_dead_letter("screen", "undecodable", Origin(), MORNING, raw=b"{")
     return {
         "WebhookBody": encode_body(alert),
         "Article": encode(article),
