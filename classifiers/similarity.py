@@ -22,6 +22,8 @@ import numpy as np
 import rensa
 from numpy.typing import NDArray
 
+from classifiers import translations
+
 RARITY_PATH: Final = Path(__file__).parent / "data" / "rarity.npz"
 RARITY_BITS: Final = 18
 
@@ -35,9 +37,13 @@ MIN_RARITY: Final = 1.5
 #: Names carry a story: words that begin with a capital count this much more (1.0 and 2.2 are
 #: worse by 0.02 to 0.03).
 NAME_BOOST: Final = 1.6
-#: Weight of a town and of a country found in the text, on the scale of rarity times log count.
-TOWN_WEIGHT: Final = 8.0
+#: Weight of a town and of a country found in the text, on the scale of rarity times log count;
+#: of a number of victims (a large one; one victim is 0.4 of it); and of a concept named, as a
+#: share of its rarity. Chosen on pairs of a report and its rendering in another language.
+TOWN_WEIGHT: Final = 10.0
 COUNTRY_WEIGHT: Final = 4.0
+TOLL_WEIGHT: Final = 5.0
+CONCEPT_WEIGHT: Final = 0.8
 #: What a story is stands in the title and in the first paragraphs.
 MAX_CHARS: Final = 3_000
 TITLE_COUNT: Final = 2
@@ -78,18 +84,27 @@ class Fingerprint:
 
 
 def fingerprints(
-    texts: Sequence[tuple[str, str]], places: Sequence[Iterable[tuple[str, str, bool]]] = ()
+    texts: Sequence[tuple[str, str]],
+    places: Sequence[Iterable[tuple[str, str, bool]]] = (),
+    languages: Sequence[str] = (),
+    tolls: Sequence[Iterable[tuple[str, int]]] = (),
 ) -> list[Fingerprint]:
     """The fingerprint of each (title, body).
 
-    `places` gives, for each text, (name, country code, is a country) of what it is about: the
-    same town in two languages is one term.
+    `places` gives, for each text, (name, country code, is a country) of what it is about,
+    `tolls` (kind, number): the same in every language. `languages` says which words to
+    translate; "" is unknown.
     """
-    found = [weigh(title, body) for title, body in texts]
+    spoken = languages or [""] * len(texts)
+    found = [weigh(title, body, lang) for (title, body), lang in zip(texts, spoken, strict=True)]
     for weights, named in zip(found, places, strict=False):
         for name, country, is_country in named:
             term = term_hash(f"@{country}" if is_country else f"@{country}:{name}")
             weights[term] = COUNTRY_WEIGHT if is_country else TOWN_WEIGHT
+    for weights, counted in zip(found, tolls, strict=False):
+        for kind, number in counted:
+            share = min(1.0, 0.4 + 0.2 * math.log(max(1, number)))
+            weights[term_hash(f"#{kind}:{number}")] = TOLL_WEIGHT * share
     bags = [_bag(f"{title}\n{body}") for title, body in texts]
     signatures = _signatures(bags)
     return [
@@ -98,24 +113,24 @@ def fingerprints(
     ]
 
 
-def weigh(title: str, body: str) -> dict[int, float]:
+def weigh(title: str, body: str, language: str = "") -> dict[int, float]:
     """The terms of a text, by hash, with rarity times log count; names count more."""
-    title_words, words = _WORD.findall(title), _WORD.findall(body[:MAX_CHARS])
-    raws = title_words * TITLE_COUNT + _WORD.findall(body[:LEAD_CHARS]) + words
-    stems = list(map(_stem, raws))
-    names = {stem for raw, stem in zip(raws, stems, strict=True) if raw[0].isupper()}
-    counts = Counter(stems)
-    weights: dict[int, float] = {}
-    for stem, count in counts.items():
-        term, rarity = _term(stem)
-        if rarity >= MIN_RARITY:
-            weights[term] = (1 + math.log(count)) * rarity * (NAME_BOOST if stem in names else 1.0)
-    return weights
+    raws = _WORD.findall(title) * TITLE_COUNT + _WORD.findall(body[:LEAD_CHARS])
+    counts = Counter(raws + _WORD.findall(body[:MAX_CHARS]))
+    totals: dict[int, int] = {}
+    strengths: dict[int, float] = {}
+    for raw, count in counts.items():
+        for term, strength in _terms(raw, language):
+            totals[term] = totals.get(term, 0) + count
+            if strength > strengths.get(term, 0.0):
+                strengths[term] = strength
+    log = math.log
+    return {term: (1 + log(totals[term])) * strength for term, strength in strengths.items()}
 
 
 def stems(text: str) -> set[str]:
     """The distinct stems of a text, as its terms are made from."""
-    return set(map(_stem, _WORD.findall(text)))
+    return {fold(raw)[:STEM_CHARS] for raw in _WORD.findall(text)}
 
 
 def cosine(one: Fingerprint, other: Fingerprint) -> float:
@@ -132,12 +147,18 @@ def resemblance(one: Fingerprint, other: Fingerprint) -> float:
     return max(0.0, (same / SIGNATURE_BYTES - 1 / 256) / (1 - 1 / 256))
 
 
-def shared_words(one: tuple[str, str], other: tuple[str, str], limit: int = 8) -> list[str]:
+def shared_words(
+    one: tuple[str, str],
+    other: tuple[str, str],
+    languages: tuple[str, str] = ("", ""),
+    limit: int = 8,
+) -> list[str]:
     """The words, as the first text writes them, whose terms weigh most in both texts."""
-    mine, theirs = weigh(*one), weigh(*other)
+    mine, theirs = weigh(*one, languages[0]), weigh(*other, languages[1])
     written: dict[int, str] = {}
     for raw in _WORD.findall(f"{one[0]} {one[1][:MAX_CHARS]}"):
-        written.setdefault(term_hash(fold(raw)[:STEM_CHARS]), raw)
+        for term, _ in _terms(raw, languages[0])[:1]:
+            written.setdefault(term, raw)
     common = [term for term in mine if term in theirs and term in written]
     common.sort(key=lambda term: (-mine[term] * theirs[term], term))
     return [written[term] for term in common[:limit]]
@@ -156,24 +177,39 @@ def fold(word: str) -> str:
     return lower.replace("y", "i")
 
 
-@functools.lru_cache(maxsize=200_000)
-def _stem(raw: str) -> str:
-    return fold(raw)[:STEM_CHARS]
-
-
-@functools.lru_cache(maxsize=200_000)
 def term_hash(term: str) -> int:
     """The 32-bit hash that stands for a term everywhere."""
     return zlib.crc32(term.encode("utf-8", "surrogatepass"))
 
 
 @functools.lru_cache(maxsize=200_000)
-def _term(stem: str) -> tuple[int, float]:
-    """A stem's hash and rarity; a single letter is no term, so its rarity is 0."""
-    term = term_hash(stem)
-    if len(stem) < 2 and not stem.isdigit():
-        return term, 0.0
-    return term, float(_rarity()[term & ((1 << RARITY_BITS) - 1)]) / RARITY_STEPS
+def _terms(raw: str, language: str) -> tuple[tuple[int, float], ...]:
+    """The terms of a word, and how strongly one mention speaks: its stem, or what it means in
+    English, and the concept it names.
+    """
+    folded = fold(raw)
+    stem = folded[:STEM_CHARS]
+    own = term_hash(stem)
+    found = translations.senses(folded, language) if language else ()
+    boost = NAME_BOOST if raw[0].isupper() else 1.0
+    # A letter alone is no term.
+    words = [] if found or (len(stem) < 2 and not stem.isdigit()) else [(own, _rarity_of(own))]
+    if words and (common := translations.rarity_in(language, stem)) and not stem.isdigit():
+        words = [(own, min(words[0][1], common))]
+    terms = {term: rarity * boost for term, rarity in words if rarity >= MIN_RARITY}
+    for sense in found:
+        rarity = _rarity_of(sense.term)
+        # Every German noun begins with a capital; only one that stays the same is a name.
+        name = boost if language != "de" or sense.term == own else 1.0
+        if rarity >= MIN_RARITY:
+            terms[sense.term] = rarity * sense.sureness * name
+        if sense.concept:
+            terms[sense.concept[0]] = CONCEPT_WEIGHT * sense.concept[1]
+    return tuple(terms.items())
+
+
+def _rarity_of(term: int) -> float:
+    return float(_rarity()[term & ((1 << RARITY_BITS) - 1)]) / RARITY_STEPS
 
 
 #: Rarity is stored in steps of 1/16 in one byte.

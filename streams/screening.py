@@ -92,9 +92,16 @@ def screen(
         if chosen[index] or article.status != "published"
     ]
     found = {index: places_of(texts[index]) for index in matters}
+    spoken = {index: articles[index].language or _language(texts[index]) for index in matters}
+    counted = {
+        index: tolls_of(f"{articles[index].title}\n\n{articles[index].text[:LEAD_CHARS]}")
+        for index in matters
+    }
     prints = fingerprints(
         [(articles[index].title, articles[index].text) for index in matters],
         [_named(found[index]) for index in matters],
+        [spoken[index][:2].lower() for index in matters],
+        [[(toll.kind, toll.number) for toll in counted[index]] for index in matters],
     )
     printed = dict(zip(matters, prints, strict=True))
     explained = model.explain_all(
@@ -106,11 +113,10 @@ def screen(
         probabilities = tuple(float(value) for value in rows[index])
         language, kept = article.language, None
         if index in printed:
-            language = language or _language(texts[index])
+            language = spoken[index]
             by_topic = dict(zip((t.id for t in model.topics), probabilities, strict=True))
             scores = tuple((topic, round(by_topic[topic], 4)) for topic in chosen[index])
             evidence = _evidence(decided[index])
-            tolls = tolls_of(f"{article.title}\n\n{article.text[:LEAD_CHARS]}")
             kept = _facts(
                 article,
                 now,
@@ -118,7 +124,7 @@ def screen(
                 topics=scores,
                 evidence=evidence,
                 places=found[index],
-                tolls=tolls,
+                tolls=counted[index],
             )
         screened.append(
             Screened(article, language, probabilities, chosen[index], now, kept, printed.get(index))

@@ -85,9 +85,11 @@ def _why(score: float, facts: Facts, earlier: list[Facts]) -> str:
         return f"the same article again, changed ({facts.status})"
     texts = [(one.title, one.summary) for one in (*earlier, facts)]
     places = [[(p.name, p.country, p.is_country) for p in one.places] for one in (*earlier, facts)]
-    *others, mine = fingerprints(texts, places)
+    spoken = [one.language[:2].lower() for one in (*earlier, facts)]
+    *others, mine = fingerprints(texts, places, spoken, [one.tolls for one in (*earlier, facts)])
     nearest = max(range(len(others)), key=lambda at: cosine(mine, others[at]))
-    words = ", ".join(shared_words(texts[-1], texts[nearest])) or "only places"
+    languages = (spoken[-1], spoken[nearest])
+    words = ", ".join(shared_words(texts[-1], texts[nearest], languages)) or "only places"
     both = {place.name for place in facts.places} & {p.name for p in earlier[nearest].places}
     shared = f"; places: {', '.join(sorted(both))}" if both else ""
     return f"joined (likeness {score:.2f}) by: {words}{shared}"

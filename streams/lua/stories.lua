@@ -2,7 +2,7 @@
 --
 -- KEYS[1]  the tag that every key starts with (one hash slot)
 -- ARGV[1]  msgpack: settings by name (streams/stories.py says where each number comes from)
--- then     per article: id; msgpack of {story, published, chosen, words, countries, terms};
+-- then     per article: id; msgpack of {story, published, chosen, words, countries, language, terms};
 --          digest, material digest, towns and signature in one; its facts; its facts as a copy
 -- then     per folded story to keep: story; members folded; version; bytes
 -- (No msgpack around bytes: cmsgpack knows only strings.)
@@ -16,15 +16,18 @@
 --   a:<article>           story, then per version: digest, material digest, seq, flag
 --   story:<id>            hash: n members, i indexed, l last seen, c countries, and the snapshot
 --   story:<id>:m          list: one score byte and the facts of each member
---   t:<period>:<term>     postings of a term: article number, weight
---   g:<number / 256>      story, signature, words and towns of 256 articles
---   n                     counter of indexed articles
+--   p:<period>:<term>     postings of a term: article number, weight
+--   r:<count / 256>       story, towns, signature and words of 256 articles
+--   n                     count of indexed articles
+-- An article's number is its count times 8, and its language: who reads a posting knows both.
 --   stories               sorted set: stories by last seen
 
 local POSTING, POSTING_BYTES, AT_ONCE = '>I4B', 5, 40
 local VERSION, VERSION_BYTES, STORY_CHARS = '>c6c4I4c1', 15, 12
-local CHUNK, STORY_BYTES, SIGNATURE_BYTES = 256, 6, 128
-local RECORD, RECORD_BYTES = '>I6c128I2c8', STORY_BYTES + SIGNATURE_BYTES + 10
+local CHUNK, STORY_BYTES, TOWNS_BYTES, SIGNATURE_BYTES = 256, 6, 8, 128
+local HEAD, HEAD_BYTES = '>I6c8', STORY_BYTES + TOWNS_BYTES
+local RECORD, RECORD_BYTES = '>I6c8c128I2', HEAD_BYTES + SIGNATURE_BYTES + 2
+local LANGUAGES = 8
 local NO_TOWN = '\0\0'
 
 local tag = KEYS[1]
@@ -37,7 +40,8 @@ local function read_article(at)
   local says, marks = cmsgpack.unpack(ARGV[at + 1]), ARGV[at + 2]
   return {
     id = ARGV[at], story = says[1], published = says[2], chosen = says[3], words = says[4],
-    countries = says[5], terms = says[6], digest = string.sub(marks, 1, 6),
+    countries = says[5], language = says[6], terms = says[7],
+    digest = string.sub(marks, 1, 6),
     material = string.sub(marks, 7, 10), towns = string.sub(marks, 11, 18),
     signature = string.sub(marks, 19), facts = ARGV[at + 3], copy = ARGV[at + 4],
   }
@@ -92,7 +96,7 @@ local function similar_articles(article)
   local keys = {}
   for i = 1, #terms, 2 do
     for back = 0, set.periods - 1 do
-      keys[#keys + 1] = tag .. 't:' .. (period - back) .. ':' .. terms[i]
+      keys[#keys + 1] = tag .. 'p:' .. (period - back) .. ':' .. terms[i]
     end
   end
   if #keys == 0 then return sums end
@@ -110,6 +114,10 @@ local function similar_articles(article)
     local shared = math.floor(sum / SHARED)
     local likeness = sum - shared * SHARED
     if shared < few then likeness = likeness * set.few_factor end
+    local language = number % LANGUAGES
+    if language ~= article.language and language > 0 and article.language > 0 then
+      likeness = likeness * set.translated
+    end
     sums[number] = likeness
   end
   return sums
@@ -130,8 +138,9 @@ local function most_alike(sums, floor, limit)
 end
 
 local function read_record(number, bytes)
-  local from = (number % CHUNK) * RECORD_BYTES
-  return redis.call('GETRANGE', tag .. 'g:' .. math.floor(number / CHUNK), from, from + bytes - 1)
+  local count = math.floor(number / LANGUAGES)
+  local from = (count % CHUNK) * RECORD_BYTES
+  return redis.call('GETRANGE', tag .. 'r:' .. math.floor(count / CHUNK), from, from + bytes - 1)
 end
 
 -- A story that is still open: its id and what is known of it, or nothing.
@@ -180,7 +189,7 @@ local function story_of_copy(article, sums, cache)
   for _, number in ipairs(most_alike(sums, set.copy_cosine, set.copy_tries)) do
     local record = read_record(number, RECORD_BYTES)
     if #record == RECORD_BYTES then
-      local home, signature, words, towns = struct.unpack(RECORD, record)
+      local home, towns, signature, words = struct.unpack(RECORD, record)
       if is_copy(article, signature, words, towns) then
         local story, known = open_story(home, cache)
         if known then return story, sums[number] end
@@ -201,20 +210,29 @@ end
 local function nearest_story(article, sums, cache)
   local three_of, order = {}, {}
   for _, number in ipairs(most_alike(sums, set.member_floor, set.max_members)) do
-    local record = read_record(number, STORY_BYTES)
-    if #record == STORY_BYTES then
-      local home = struct.unpack('>I6', record)
+    local record = read_record(number, HEAD_BYTES)
+    if #record == HEAD_BYTES then
+      local home, towns = struct.unpack(HEAD, record)
+      local alike = sums[number]
+      if elsewhere(article.towns, towns) then alike = alike * set.elsewhere end
       local three = three_of[home]
       if not three then
         three = {}
         three_of[home], order[#order + 1] = three, home
       end
-      if #three < 3 then three[#three + 1] = sums[number] end
+      if #three < 3 then
+        three[#three + 1] = alike
+      else
+        local least = 1
+        for i = 2, 3 do if three[i] < three[least] then least = i end end
+        if alike > three[least] then three[least] = alike end
+      end
     end
   end
   local chosen, high = nil, 0
   for _, home in ipairs(order) do
     local three = three_of[home]
+    table.sort(three, function(a, b) return a > b end)
     if three[1] >= set.join then
       local story, known = open_story(home, cache)
       if known then
@@ -231,10 +249,11 @@ local function nearest_story(article, sums, cache)
 end
 
 local function index(article, story)
-  local number = redis.call('INCR', tag .. 'n') % 4294967296
+  local count = redis.call('INCR', tag .. 'n') % (4294967296 / LANGUAGES)
+  local number = count * LANGUAGES + article.language
   local terms = article.terms
   for i = 1, math.min(#terms, 2 * set.max_indexed), 2 do
-    local key = tag .. 't:' .. period .. ':' .. terms[i]
+    local key = tag .. 'p:' .. period .. ':' .. terms[i]
     local length = redis.call('APPEND', key, struct.pack(POSTING, number, terms[i + 1]))
     if length == POSTING_BYTES then
       redis.call('EXPIRE', key, set.keep_index)
@@ -244,9 +263,9 @@ local function index(article, story)
   end
   local signature = article.signature
   if signature == '' then signature = string.rep('\0', SIGNATURE_BYTES) end
-  local record = struct.pack(RECORD, tonumber(story, 16), signature, math.min(article.words, 65535), article.towns)
-  local chunk = tag .. 'g:' .. math.floor(number / CHUNK)
-  redis.call('SETRANGE', chunk, (number % CHUNK) * RECORD_BYTES, record)
+  local record = struct.pack(RECORD, tonumber(story, 16), article.towns, signature, math.min(article.words, 65535))
+  local chunk = tag .. 'r:' .. math.floor(count / CHUNK)
+  redis.call('SETRANGE', chunk, (count % CHUNK) * RECORD_BYTES, record)
   redis.call('EXPIRE', chunk, set.keep_index)
 end
 
