@@ -57,7 +57,8 @@ def cookie_value(token: str) -> str:
 
 def token_matches(given: str, token: str) -> bool:
     """Compare in constant time."""
-    return hmac.compare_digest(given.encode(), token.encode())
+    # Headers may hold bytes that are no text; they are wrong, not a fault of ours.
+    return hmac.compare_digest(given.encode("utf-8", "surrogateescape"), token.encode())
 
 
 def guard(token: str) -> Middleware:
