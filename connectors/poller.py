@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol, TypeVar
@@ -131,6 +131,17 @@ class Poller:
         finally:
             watcher.cancel()
             await self._end()
+
+    def pause(self, source_ids: Collection[str]) -> None:
+        """Hold these sources back from their next turn on, and no others any more."""
+        self._turns.pause(source_ids, asyncio.get_running_loop().time())
+        self._wake.set()
+
+    def hasten(self, source_id: str) -> bool:
+        """Ask a waiting source as soon as its host allows; False when it is not waiting."""
+        found = self._turns.hasten(source_id, asyncio.get_running_loop().time())
+        self._wake.set()
+        return found
 
     def _start_turns(self) -> None:
         for source_id in self._turns.take(asyncio.get_running_loop().time()):

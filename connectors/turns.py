@@ -9,7 +9,7 @@ from __future__ import annotations
 import heapq
 import itertools
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 from connectors.sources.source import Poll
@@ -90,6 +90,9 @@ class Turns:
         self._hosts: dict[str, _Host] = {}
         self._line: deque[_Host] = deque()
         self._running = 0
+        self._ticket: dict[str, int] = {}  # the one entry of a source that counts
+        self._paused: frozenset[str] = frozenset()
+        self._held: set[str] = set()
 
     def add(self, source_id: str, host: str, due: float) -> None:
         """Have the source asked at `due` or as soon after as its host allows."""
@@ -98,11 +101,29 @@ class Turns:
             self._hosts.setdefault(host, _Host())
         self._push(due, source_id, is_host=False)
 
+    def hasten(self, source_id: str, now: float) -> bool:
+        """Have a waiting source asked now, or as soon after as its host allows. False when it
+        is not waiting: it is being asked, is paused, or will not be asked again.
+        """
+        if source_id not in self._ticket:
+            return False
+        self._push(now, source_id, is_host=False)
+        return True
+
+    def pause(self, source_ids: Collection[str], now: float) -> None:
+        """Hold these back from their next turn on, and no others any more."""
+        self._paused = frozenset(source_ids)
+        for source_id in self._held - self._paused:
+            self._held.discard(source_id)
+            self._push(now, source_id, is_host=False)
+
     def take(self, now: float) -> list[str]:
         """The sources to ask now; each must be followed by one `fetched`."""
         taken = []
         while self._heap and self._heap[0][0] <= now:
-            _, _, name, is_host = heapq.heappop(self._heap)
+            _, order, name, is_host = heapq.heappop(self._heap)
+            if not is_host and not self._counts(name, order):
+                continue
             host_name = name if is_host else self._host_of[name]
             if not host_name:
                 taken.append(name)
@@ -149,4 +170,17 @@ class Turns:
         self._line.append(host)
 
     def _push(self, due: float, name: str, *, is_host: bool) -> None:
-        heapq.heappush(self._heap, (due, next(self._order), name, is_host))
+        order = next(self._order)
+        if not is_host:
+            self._ticket[name] = order
+        heapq.heappush(self._heap, (due, order, name, is_host))
+
+    def _counts(self, source_id: str, order: int) -> bool:
+        """Whether a due entry is a turn: neither overtaken by a later one nor held back."""
+        if self._ticket.get(source_id) != order:
+            return False
+        del self._ticket[source_id]
+        if source_id in self._paused:
+            self._held.add(source_id)
+            return False
+        return True

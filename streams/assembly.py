@@ -109,6 +109,7 @@ async def _run(
             sender.send,
             utc_now,
             kafka_topic=kafka.prefix + ALERTS,
+            sources=[source.id for source in settings.sources],
         ),
         _in_hand(settings, "screen"),
     )

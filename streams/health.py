@@ -18,7 +18,7 @@ from streams.lag import PartitionLag, evaluate, lag_seconds
 State = Literal["healthy", "degraded", "down"]
 Level = Literal["note", "degraded", "down"]
 SourceCondition = Literal[
-    "ok", "waiting", "done", "paused", "quiet", "empty", "undated", "faltering", "dead"
+    "ok", "waiting", "done", "paused", "quiet", "copies", "empty", "undated", "faltering", "dead"
 ]
 
 # A process beats each second. Ten missed beats are silence; a garbage collection is not.
@@ -283,9 +283,13 @@ def _sources(seen: Observation) -> Iterator[Finding]:
         ("dead", "cannot be reached"),
         ("empty", "answer without items"),
         ("undated", "give no dates"),
-        ("quiet", "have brought nothing for a day"),
+        ("quiet", "are strangely quiet"),
+        ("copies", "bring only copies of others"),
+        ("paused", "are paused"),
     ):
         some = [one for one in seen.sources if one.condition == condition]
+        if condition == "paused":  # by a person, who may forget it; not by the configuration
+            some = [one for one in some if one.since]
         if some:
             since = min((one.since for one in some if one.since), default=seen.at)
             names = ", ".join(one.id for one in some[:3]) + (", ..." if len(some) > 3 else "")

@@ -70,3 +70,18 @@ class Keys:
     def incident(self) -> str:
         """String: the incident that people were told of, JSON (streams/incident_desk.py)."""
         return self._tag + "incident"
+
+    @property
+    def paused_sources(self) -> str:
+        """Hash: source id -> since when it is paused and by whom (streams/source_wishes.py)."""
+        return self._tag + "sources:paused"
+
+    @property
+    def hurried_sources(self) -> str:
+        """Set: sources that a person wants asked now (streams/source_wishes.py)."""
+        return self._tag + "sources:hurried"
+
+    @property
+    def source_rhythms(self) -> str:
+        """Hash: source id -> its silences by hour of the week (streams/source_rhythm.py)."""
+        return self._tag + "sources:rhythms"

@@ -28,6 +28,13 @@ DROPPED = Counter(
     "wirebell_articles_dropped", "Articles dropped on purpose", ["reason"], registry=REGISTRY
 )
 DROP_REASONS = ("off_topic", "same_article", "near_duplicate", "joined_silently", "muted")
+# Articles about something, by configured source: said by it, or a copy of another's.
+SOURCE_ARTICLES = Counter(
+    "wirebell_source_articles",
+    "Articles about a topic by source and outcome (own, copy)",
+    ["source", "outcome"],
+    registry=REGISTRY,
+)
 # Alerts confirmed by Kafka, by kind.
 ALERTS = Counter("wirebell_alerts", "Alerts confirmed by Kafka", ["kind"], registry=REGISTRY)
 # Delivery attempts by sink and Outcome of connectors.sinks.sink.

@@ -32,8 +32,9 @@ from streams.keys import Keys
 from streams.lag import LagSample, PartitionLag
 from streams.ledger import RANKS, Attempt, DestinationState, Ledger
 from streams.settings import Settings
-from streams.source_condition import judge_source
+from streams.source_condition import Copies, judge_source
 from streams.source_status import SourceStatus, decode_source_status
+from streams.source_wishes import Pause, SourceWishes
 from streams.tally import Tally
 
 REDIS_TIMEOUT_S = 2.0
@@ -89,6 +90,7 @@ class Observer:
     partitions: dict[tuple[str, int], PartitionLag] = field(default_factory=dict)
     ends: dict[str, int] = field(default_factory=dict)
     canaries: Iterable[CanarySeen] = ()
+    paused: Mapping[str, Pause] = field(default_factory=dict)
     looked_at_redis: bool = False
     looked_at_kafka: bool = False
     _heard: dict[str, tuple[datetime, datetime]] = field(default_factory=dict)
@@ -96,11 +98,13 @@ class Observer:
     _redis: _Watched = field(init=False)
     _kafka: _Watched = field(init=False)
     _ledger: Ledger = field(init=False)
+    _wishes: SourceWishes = field(init=False)
 
     def __post_init__(self) -> None:
         self._redis = _Watched("Redis", self.started_at)
         self._kafka = _Watched("Kafka", self.started_at)
         self._ledger = Ledger(self.redis, self.keys)
+        self._wishes = SourceWishes(self.redis, self.keys)
 
     async def look_at_redis(self, now: datetime) -> None:
         """Read heartbeats, source statuses and the ledger."""
@@ -108,6 +112,7 @@ class Observer:
             async with asyncio.timeout(REDIS_TIMEOUT_S):
                 listed = await self.redis.hgetall(self.keys.processes)
                 polled = await self.redis.hgetall(self.keys.sources)
+                self.paused = await self._wishes.paused()
                 self.destinations = tuple(await self._ledger.destinations())
                 self._overdue = await self._read_overdue()
                 self.attempts = tuple(await self._ledger.attempts(ATTEMPTS))
@@ -159,6 +164,13 @@ class Observer:
             canaries=tuple(self.canaries),
         )
 
+    def copies(self, source_id: str) -> Copies:
+        """How many of a source's articles were copies, as far as the workers have counted."""
+        name = "wirebell_source_articles_total"
+        copies = round(self.tally.total(name, source=source_id, outcome="copy"))
+        own = round(self.tally.total(name, source=source_id, outcome="own"))
+        return Copies(copies + own, copies)
+
     def _take_heartbeats(self, listed: Mapping[Any, Any], now: datetime) -> None:
         beats = [beat for raw in listed.values() if (beat := decode_heartbeat(raw)) is not None]
         self.heartbeats = tuple(sorted(beats, key=lambda beat: (beat.role, beat.started_at)))
@@ -176,12 +188,15 @@ class Observer:
         """Every source of the configuration; one never polled has said nothing yet."""
         for one in self.settings.sources:
             status = self.statuses.get(one.id)
+            pause = self.paused.get(one.id)
             if not one.enabled:
                 yield SourceSeen(one.id, "paused")
+            elif pause is not None:
+                yield SourceSeen(one.id, "paused", pause.at, f"by {pause.who}")
             elif status is None:
                 yield SourceSeen(one.id, "waiting")
             else:
-                yield judge_source(status, now)
+                yield judge_source(status, now, self.copies(one.id))
 
     def _process(self, beat: Heartbeat) -> ProcessSeen:
         return ProcessSeen(

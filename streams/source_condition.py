@@ -5,6 +5,7 @@ Pure. Whether a word is a reason to get up is for streams/health.py to say.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from connectors.turns import FAILURES
@@ -19,9 +20,33 @@ UNDATED_AFTER = 5
 QUIET_AFTER = timedelta(days=1)
 
 
-def judge_source(status: SourceStatus, now: datetime) -> SourceSeen:
+# A gap twice as long as the longest usual one of this hour is strange; a short one never is.
+STRANGE_FACTOR, STRANGE_LEAST = 2.0, timedelta(minutes=10)
+# Enough articles about something to say that all are copies.
+COPIES_AFTER = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Copies:
+    """Of a source's articles that were about something: all, and the copies of others'."""
+
+    articles: int = 0
+    copies: int = 0
+
+    @property
+    def share(self) -> float | None:
+        """The share of copies, 0 to 1; None while there is nothing to say it of."""
+        return self.copies / self.articles if self.articles else None
+
+
+_NOT_COUNTED = Copies()
+
+
+def judge_source(status: SourceStatus, now: datetime, copies: Copies = _NOT_COUNTED) -> SourceSeen:
     """The condition of a source, since when, and what it said."""
     condition = _condition(status, now)
+    if condition == "ok" and copies.articles >= COPIES_AFTER and copies.share == 1:
+        condition = "copies"
     since = {
         "dead": status.last_success_at or status.counted_since,
         "faltering": status.last_success_at or status.counted_since,
@@ -53,6 +78,12 @@ def _condition(status: SourceStatus, now: datetime) -> SourceCondition:
         return "empty"  # a folder without new files is no fault of anybody's
     if status.articles_total >= UNDATED_AFTER and status.undated_total == status.articles_total:
         return "undated"
-    if status.last_new_at is not None and now - status.last_new_at > QUIET_AFTER:
+    if status.last_new_at is not None and now - status.last_new_at > _quiet_after(status):
         return "quiet"
     return "ok"
+
+
+def _quiet_after(status: SourceStatus) -> timedelta:
+    if status.usual_gap_s is None:
+        return QUIET_AFTER
+    return max(timedelta(seconds=STRANGE_FACTOR * status.usual_gap_s), STRANGE_LEAST)

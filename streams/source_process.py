@@ -8,12 +8,14 @@ is another one. How a turn goes is `connectors/poller.py`.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Coroutine, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import structlog
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
 
 from connectors.call_thread import CallThread
 from connectors.poller import Poller, PollReport, Scheduled
@@ -32,6 +34,7 @@ from streams.keys import Keys
 from streams.redis_client import connect_redis
 from streams.settings import Settings
 from streams.source_status import SourceStatus, SourceStatuses
+from streams.source_wishes import SourceWishes
 from streams.topic_setup import (
     KafkaAwayError,
     connection_to,
@@ -45,6 +48,8 @@ Task = asyncio.Task[None]
 # How soon a cluster that was replaced is noticed; a look costs 4 ms of CPU.
 CLUSTER_CHECK_S = 3.0
 KAFKA_RETRY_S = 1.0
+# How soon a wish of a person is heeded.
+WISHES_EVERY_S, WISHES_TIMEOUT_S = 1.0, 2.0
 # A source that cannot listen or read now (ingest has no interval of its own) is asked again.
 DEFAULT_INTERVAL_S = 5.0
 CLOSE_S = 0.8  # for everything at once: a stop takes two seconds at most
@@ -108,7 +113,14 @@ class SourceProcess:
                 politeness=self._politeness,
             )
             _log.info("polling", sources=len(scheduled), cluster=cluster_id)
-            await self._poll_cluster(poller, cluster_id, stop)
+            heed = _Heed(SourceWishes(redis, self._keys), poller, statuses)
+            await heed.once()  # a paused source is not asked even once
+            heeding = asyncio.create_task(heed.forever())
+            try:
+                await self._poll_cluster(poller, cluster_id, stop)
+            finally:
+                heeding.cancel()
+                await asyncio.gather(heeding, return_exceptions=True)
 
     async def _poll_cluster(self, poller: Poller, cluster_id: str, stop: asyncio.Event) -> None:
         """Poll until `stop` or until the cluster is another one, whose log has nothing."""
@@ -212,6 +224,37 @@ def _first_status(settings: AnySource, host: str, now: datetime) -> SourceStatus
         host=host or (settings.host if isinstance(settings, IngestSettings) else ""),
         publisher=settings.publisher,
     )
+
+
+class _Heed:
+    """Does what people want of sources. While Redis is away the last known pauses hold."""
+
+    def __init__(self, wishes: SourceWishes, poller: Poller, statuses: SourceStatuses) -> None:
+        self._wishes = wishes
+        self._poller = poller
+        self._statuses = statuses
+        self._paused: frozenset[str] = frozenset()
+
+    async def once(self) -> None:
+        """Heed what is wished now."""
+        with contextlib.suppress(RedisError, OSError, TimeoutError):
+            async with asyncio.timeout(WISHES_TIMEOUT_S):
+                wanted = frozenset(await self._wishes.paused())
+                hurried = await self._wishes.take_hurried()
+            if wanted != self._paused:
+                self._paused = wanted
+                _log.info("paused by a person", sources=sorted(wanted))
+                self._poller.pause(wanted)
+            self._statuses.pause(wanted)
+            for source_id in hurried:
+                waited = self._poller.hasten(source_id)
+                _log.info("to be asked now", source=source_id, waited=waited)
+
+    async def forever(self) -> None:
+        """Heed what is wished from now on."""
+        while True:
+            await asyncio.sleep(WISHES_EVERY_S)
+            await self.once()
 
 
 async def _pass_on(stop: asyncio.Event, over: asyncio.Event) -> None:

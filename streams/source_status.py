@@ -19,6 +19,7 @@ from connectors.poller import PollReport
 from connectors.sources.source import PollState
 from connectors.turns import FAILURES
 from streams.keys import Keys
+from streams.source_rhythm import Rhythm
 
 # A status is worth no waiting: Redis away must not hold up the polling.
 WRITE_TIMEOUT_S = 2.0
@@ -34,7 +35,8 @@ class SourceStatus(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     `error_streak` counts failed polls in a row; `fault` means that it raised, which is a
     bug of ours and no fault of the site. `articles` and `rejected` are those of the last
     poll, the totals those since `counted_since`. `undated_total` counts articles without a
-    date. `next_poll_at` is None for a source that will not be asked again.
+    date. `next_poll_at` is None for a source that will not be asked again. `usual_gap_s` is
+    its longest usual silence at this hour, once learned.
     """
 
     id: str
@@ -58,6 +60,7 @@ class SourceStatus(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     articles_total: int = 0
     rejected_total: int = 0
     undated_total: int = 0
+    usual_gap_s: float | None = None
 
 
 _encoder = msgspec.json.Encoder()
@@ -111,7 +114,10 @@ class SourceStatuses:
         """`first` names every source, as it is before its first poll."""
         self._redis = redis
         self._key = keys.sources
+        self._rhythms_key = keys.source_rhythms
         self._statuses = {status.id: status for status in first}
+        self._rhythms: dict[str, Rhythm] = {}
+        self._paused: set[str] = set()
 
     @property
     def current(self) -> Mapping[str, SourceStatus]:
@@ -123,11 +129,14 @@ class SourceStatuses:
         try:
             async with asyncio.timeout(WRITE_TIMEOUT_S):
                 found = await self._redis.hgetall(self._key)
+                rhythms = await self._redis.hgetall(self._rhythms_key)
                 gone = [name for name in found if _text(name) not in self._statuses]
                 if gone:
                     await self._redis.hdel(self._key, *gone)
+                    await self._redis.hdel(self._rhythms_key, *gone)
         except (RedisError, OSError, TimeoutError):
             return
+        self._rhythms = {_text(name): _rhythm(raw) for name, raw in rhythms.items()}
         for raw in found.values():
             old = decode_source_status(raw)
             if old is not None and old.id in self._statuses:
@@ -138,15 +147,43 @@ class SourceStatuses:
                     last_new_at=old.last_new_at,
                 )
 
+    def pause(self, source_ids: Collection[str]) -> None:
+        """These are not asked: their silence is no habit of theirs."""
+        self._paused.update(source_ids)
+
+    def _learn(self, rhythm: Rhythm, before: SourceStatus, now: datetime) -> bool:
+        """Learn from a silence that was the source's own: we asked, and it answered."""
+        began, failed = before.last_new_at, before.last_failure_at
+        paused = before.id in self._paused
+        self._paused.discard(before.id)
+        if paused or began is None or began < before.counted_since or (failed and failed > began):
+            return False
+        rhythm.learn(began, now)
+        return True
+
     async def record(self, report: PollReport) -> None:
         """Fold a report in and write the status. Never raises for Redis."""
-        status = fold(self._statuses[report.source_id], report, datetime.now(UTC))
+        before, now = self._statuses[report.source_id], datetime.now(UTC)
+        rhythm = self._rhythms.setdefault(before.id, Rhythm())
+        learned = report.published > 0 and self._learn(rhythm, before, now)
+        folded = fold(before, report, now)
+        status = msgspec.structs.replace(folded, usual_gap_s=rhythm.usual_s(now))
         self._statuses[report.source_id] = status
         try:
             async with asyncio.timeout(WRITE_TIMEOUT_S):
                 await self._redis.hset(self._key, status.id, encode_source_status(status))
+                if learned:
+                    raw = msgspec.json.encode(rhythm)
+                    await self._redis.hset(self._rhythms_key, status.id, raw)
         except (RedisError, OSError, TimeoutError):
             return
+
+
+def _rhythm(raw: bytes | str) -> Rhythm:
+    try:
+        return msgspec.json.decode(raw, type=Rhythm)
+    except msgspec.DecodeError:
+        return Rhythm()
 
 
 def _text(name: bytes | str) -> str:

@@ -8,7 +8,7 @@ acknowledge: `streams/settling.py` does. Both may be repeated at any point.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -33,6 +33,9 @@ PLACES = ("screened", "decided", "alerted", "accepted")
 
 # A broker that stands still would else be noticed only after all of its own timeouts in turn.
 CONFIRM_S = 5.0
+
+# Only what has a topic is compared with others; the same article again is no copy.
+_NOT_COMPARED = frozenset({"off_topic", "same_article"})
 
 Clock = Callable[[], datetime]
 
@@ -65,9 +68,13 @@ class ScreenStep:
         clock: Clock,
         *,
         kafka_topic: str,
+        sources: Collection[str] = (),
         reached: Callable[[str], None] = lambda place: None,
     ) -> None:
-        """`kafka_topic` is where alerts go; `reached` hears each of PLACES as it is passed."""
+        """`kafka_topic` is where alerts go; `reached` hears each of PLACES as it is passed.
+        `sources` are those that are counted one by one.
+        """
+        self._sources = frozenset(sources)
         self._screen = screen
         self._assign = assign
         self._send = send
@@ -95,7 +102,7 @@ class ScreenStep:
         alerts = [decision.alert for decision in decisions if decision.alert is not None]
         await self._send(self._kafka_topic, [_message(alert) for alert in alerts])
         self._reached("alerted")
-        _count(records, decisions, now)
+        _count(records, decisions, now, self._sources)
 
     async def _decide(self, screened: Sequence[Any], now: datetime) -> Sequence[DecisionLike]:
         decisions = await self._assign(screened, now)
@@ -175,7 +182,12 @@ def _message(alert: Alert) -> tuple[bytes, bytes]:
         raise StepFault("story", "too_large", f"alert {alert.id}: {error}") from error
 
 
-def _count(articles: Sequence[Article], decisions: Sequence[DecisionLike], now: datetime) -> None:
+def _count(
+    articles: Sequence[Article],
+    decisions: Sequence[DecisionLike],
+    now: datetime,
+    sources: Collection[str],
+) -> None:
     for article, decision in zip(articles, decisions, strict=True):
         if is_canary(article):
             continue
@@ -184,5 +196,8 @@ def _count(articles: Sequence[Article], decisions: Sequence[DecisionLike], now: 
         metrics.SEEN_TO_SCREENED.observe(max(0.0, seconds))
         if decision.reason:
             metrics.DROPPED.labels(decision.reason).inc()
+        if article.source_id in sources and decision.reason not in _NOT_COMPARED:
+            outcome = "copy" if decision.reason == "near_duplicate" else "own"
+            metrics.SOURCE_ARTICLES.labels(article.source_id, outcome).inc()
         if decision.alert is not None:
             metrics.ALERTS.labels(decision.alert.kind).inc()

@@ -1,5 +1,5 @@
 """What a person can do from the page: look into dead letters, replay them, turn a receiver
-on again, send a story again.
+on again, send a story again, pause a source or have it asked now.
 
 Every action is logged with who asked. Reading is free; acting needs the page's own header,
 which a form or link on another site cannot send.
@@ -8,7 +8,7 @@ which a form or link on another site cannot send.
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TypeVar
 
 import msgspec
@@ -21,6 +21,7 @@ from streams.dead_letter_box import Choice, read_dead_letters, replay, way_back
 from streams.dead_letters import DeadLetter
 from streams.ledger import Attempt, Ledger
 from streams.logs import escape
+from streams.source_wishes import Pause, SourceWishes
 from streams.topic_setup import KafkaAwayError
 
 HEADER = "X-Wirebell"
@@ -77,12 +78,20 @@ class ResendWish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     story: str
 
 
+class SourceWish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A source to be paused, resumed or asked now."""
+
+    source: str
+
+
 class Actions:
     """The handlers, for one line under watch."""
 
     def __init__(self, watch: Watch) -> None:
         self._kafka = watch.observer.settings.kafka
         self._ledger = Ledger(watch.observer.redis, watch.observer.keys)
+        self._wishes = SourceWishes(watch.observer.redis, watch.observer.keys)
+        self._sources = {one.id for one in watch.observer.settings.sources if one.enabled}
 
     def add_routes(self, app: web.Application) -> None:
         """Put the handlers under /api."""
@@ -90,6 +99,9 @@ class Actions:
         app.router.add_post("/api/dead-letters/replay", self.replay)
         app.router.add_post("/api/destinations/turn-on", self.turn_on)
         app.router.add_post("/api/deliveries/resend", self.resend)
+        app.router.add_post("/api/sources/pause", self.pause)
+        app.router.add_post("/api/sources/resume", self.resume)
+        app.router.add_post("/api/sources/poll-now", self.poll_now)
         app.router.add_get("/api/stories/{story}/deliveries", self.deliveries)
 
     async def letters(self, request: web.Request) -> web.Response:
@@ -136,6 +148,44 @@ class Actions:
         if not known:
             raise web.HTTPNotFound(text="the ledger no longer knows this story\n")
         return _json({"resent": wish.story})
+
+    async def pause(self, request: web.Request) -> web.Response:
+        """Ask a source no more until it is resumed; a restart does not forget it."""
+        source_id = await self._source(request, "pause")
+        pause = Pause(at=datetime.now(UTC), who=request.remote or "somebody")
+        try:
+            await self._wishes.pause(source_id, pause)
+        except RedisError as error:
+            raise web.HTTPServiceUnavailable(text="Redis is away\n") from error
+        return _json({"paused": source_id})
+
+    async def resume(self, request: web.Request) -> web.Response:
+        """Ask a paused source again."""
+        source_id = await self._source(request, "resume")
+        try:
+            was_paused = await self._wishes.resume(source_id)
+        except RedisError as error:
+            raise web.HTTPServiceUnavailable(text="Redis is away\n") from error
+        if not was_paused:
+            raise web.HTTPConflict(text="it was not paused\n")
+        return _json({"resumed": source_id})
+
+    async def poll_now(self, request: web.Request) -> web.Response:
+        """Ask a source as soon as its host allows."""
+        source_id = await self._source(request, "poll now")
+        try:
+            await self._wishes.poll_now(source_id)
+        except RedisError as error:
+            raise web.HTTPServiceUnavailable(text="Redis is away\n") from error
+        return _json({"asked": source_id})
+
+    async def _source(self, request: web.Request, action: str) -> str:
+        """The source that is meant, logged; 404 for one that the configuration has not."""
+        wish = await _wish(request, SourceWish)
+        if wish.source not in self._sources:
+            raise web.HTTPNotFound(text="there is no such source, or it is not enabled\n")
+        _log_action(request, action, source=wish.source)
+        return wish.source
 
     async def deliveries(self, request: web.Request) -> web.Response:
         """Who was told what of a story, when, oldest first, as far as the log reaches."""

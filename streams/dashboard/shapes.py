@@ -140,6 +140,10 @@ class SourceView(msgspec.Struct, frozen=True, kw_only=True):
     last_success_at: datetime | None = None
     failures: int = 0
     next_poll_at: datetime | None = None
+    undated_share: float | None = None
+    copies_share: float | None = None
+    usual_gap_s: float | None = None
+    can_pause: bool = True
 
 
 class StoryView(msgspec.Struct, frozen=True, kw_only=True):

@@ -198,6 +198,7 @@ def _processes(observer: Observer, now: datetime) -> list[Process]:
 def _sources(observer: Observer, now: datetime) -> list[SourceView]:
     """Every source of the configuration, in its order."""
     types = {one.id: one.type for one in observer.settings.sources}
+    enabled = {one.id for one in observer.settings.sources if one.enabled}
     views = []
     for seen in observer.observe(now).sources:
         status = observer.statuses.get(seen.id)
@@ -207,6 +208,8 @@ def _sources(observer: Observer, now: datetime) -> list[SourceView]:
             condition=seen.condition,
             since=seen.since,
             answer=seen.detail,
+            copies_share=observer.copies(seen.id).share,
+            can_pause=seen.id in enabled,
         )
         if status is not None:
             view = msgspec.structs.replace(
@@ -216,10 +219,16 @@ def _sources(observer: Observer, now: datetime) -> list[SourceView]:
                 last_new_at=status.last_new_at,
                 last_success_at=status.last_success_at,
                 failures=status.error_streak,
-                next_poll_at=status.next_poll_at,
+                next_poll_at=None if seen.condition == "paused" else status.next_poll_at,
+                usual_gap_s=status.usual_gap_s,
+                undated_share=_share(status.undated_total, status.articles_total),
             )
         views.append(view)
     return views
+
+
+def _share(part: int, whole: int) -> float | None:
+    return part / whole if whole else None
 
 
 def _destinations(observer: Observer) -> list[DestinationView]:

@@ -240,6 +240,21 @@ def test_a_story_says_who_was_told_what_and_can_be_sent_again(open_page: OpenPag
     pytest.fail("it was not told again")
 
 
+def test_a_source_is_paused_resumed_and_asked_now(open_page: OpenPage, line: BrowserLine) -> None:
+    page = open_page()
+    row = page.locator("#source-rows tr", has_text="northmoor")
+    page.get_by_role("button", name="Pause northmoor").click()
+    expect(row).to_contain_text("paused", timeout=10_000)
+    expect(page.locator("#findings")).to_contain_text("paused (northmoor)")
+    page.get_by_role("button", name="Resume northmoor").click()
+    expect(row).to_contain_text("dead", timeout=10_000)
+    page.get_by_role("button", name="Poll northmoor now").click()
+    expect(page.locator("#sources-said")).to_have_text("northmoor is to be asked now")
+    log = line.folder / "sources.log"
+    wait_until(lambda: "to be asked now" in log.read_text(encoding="utf-8"), 10, "asked")
+    assert "a person acted" in (line.folder / "page.log").read_text(encoding="utf-8")
+
+
 def test_a_form_on_another_site_can_make_the_page_do_nothing(line: BrowserLine) -> None:
     wish = b'{"stage": "screen", "reason": "undecodable"}'
     for headers in ({"Content-Type": "text/plain"}, {"Content-Type": "application/json"}):

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import signal
 import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
 
 from streams.embedded import EmbeddedRedis, free_port
+from streams.keys import Keys
+from streams.redis_client import connect_redis
+from streams.source_wishes import Pause, SourceWishes
 from tests.fakes.source_line import SourceLine, open_source_line
 from tests.lanes import Lane, wait_until
 
@@ -191,3 +196,31 @@ def test_ingest_answers_202_only_after_kafka_has_confirmed(line: SourceLine) -> 
     second.join(40)
     assert answers == [202, 202]
     assert "Report 1" in {article.title for article in line.articles()}
+
+
+def test_a_paused_source_is_not_asked_until_it_is_resumed_and_a_hurried_one_at_once(
+    line: SourceLine, redis_url: str, redis_prefix: str
+) -> None:
+    line.configure(INBOX + INBOX.replace('"inbox"', '"slow"', 1).replace("= 1", "= 3600"))
+    line.write_rows("first.jsonl", rows(1))
+
+    async def wish(what: str, source_id: str) -> None:
+        redis = connect_redis(redis_url)
+        wishes = SourceWishes(redis, Keys(redis_prefix))
+        if what == "pause":
+            await wishes.pause(source_id, Pause(at=datetime.now(UTC), who="a test"))
+        elif what == "resume":
+            assert await wishes.resume(source_id)
+        else:
+            await wishes.poll_now(source_id)
+        await redis.aclose()
+
+    asyncio.run(wish("pause", "inbox"))
+    line.start()
+    line.wait_for_status("slow", 1)
+    line.write_rows("second.jsonl", rows(1, first=1))
+    asyncio.run(wish("poll now", "slow"))
+    line.wait_for_status("slow", 2)
+    assert line.status("inbox") is None
+    asyncio.run(wish("resume", "inbox"))
+    line.wait_for_status("inbox", 2)

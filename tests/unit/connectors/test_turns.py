@@ -132,3 +132,37 @@ def test_a_thousand_idle_feeds_cost_nothing_between_their_turns() -> None:
         now = due
         looks += 1
     assert looks == 1, "one look, then asleep until the first is due"
+
+
+def test_a_hastened_source_is_asked_once_and_no_sooner_than_its_host_allows() -> None:
+    turns = Turns(CALM)
+    turns.add("a", "news.example", 0.0)
+    turns.add("b", "news.example", 100.0)
+    assert turns.take(0.0) == ["a"]
+    turns.fetched("a", 5.0)
+    assert turns.hasten("b", 5.0)
+    assert turns.take(5.5) == []
+    assert turns.take(6.0) == ["b"]
+    assert not turns.hasten("b", 6.0)
+    turns.fetched("b", 7.0)
+    assert turns.take(200.0) == []
+
+
+def test_a_paused_source_is_held_back_when_its_turn_comes_and_due_when_resumed() -> None:
+    turns = Turns(CALM)
+    turns.add("a", "", 10.0)
+    turns.add("b", "", 10.0)
+    turns.pause({"a"}, 0.0)
+    assert turns.take(10.0) == ["b"]
+    assert not turns.hasten("a", 11.0)
+    turns.pause((), 20.0)
+    assert turns.take(20.0) == ["a"]
+
+
+def test_a_source_resumed_before_its_turn_keeps_it() -> None:
+    turns = Turns(CALM)
+    turns.add("a", "", 10.0)
+    turns.pause({"a"}, 0.0)
+    turns.pause((), 1.0)
+    assert turns.take(9.0) == []
+    assert turns.take(10.0) == ["a"]

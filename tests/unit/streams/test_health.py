@@ -251,6 +251,12 @@ def test_durations_are_said_as_one_speaks(span: timedelta, words: str) -> None:
     assert say_duration(span) == words
 
 
+def test_a_source_that_a_person_paused_is_noted_and_one_turned_off_is_not() -> None:
+    sources = (SourceSeen("a", "ok"), SourceSeen("b", "paused"), SourceSeen("c", "paused", NOW))
+    (note,) = judge(replace(HEALTHY, sources=sources)).findings
+    assert (note.level, note.words) == ("note", "1 of 3 sources are paused (c)")
+
+
 def canary(sent_s: float, back_s: float | None = None, fault: str = "") -> CanarySeen:
     """Sent so many seconds ago, back so many seconds ago."""
     back_at = None if back_s is None else NOW - timedelta(seconds=back_s)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from streams.source_condition import judge_source, say_answer
+from streams.source_condition import Copies, judge_source, say_answer
 from streams.source_status import SourceStatus
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -42,6 +42,9 @@ def status(**fields: Any) -> SourceStatus:
         ({"undated_total": 20}, "undated"),
         ({"undated_total": 19}, "ok"),
         ({"last_new_at": NOW - timedelta(hours=25)}, "quiet"),
+        ({"last_new_at": NOW - timedelta(hours=25), "usual_gap_s": 60_000}, "ok"),
+        ({"last_new_at": NOW - timedelta(minutes=31), "usual_gap_s": 900}, "quiet"),
+        ({"last_new_at": NOW - timedelta(minutes=9), "usual_gap_s": 5}, "ok"),
         ({"state": "unreachable", "error_streak": 1}, "faltering"),
         ({"state": "unreachable", "error_streak": 3}, "dead"),
         ({"state": "refused", "error_streak": 1, "last_success_at": None}, "dead"),
@@ -62,3 +65,12 @@ def test_the_answer_names_http_state_and_detail() -> None:
     assert say_answer(refused) == "HTTP 403 · refused · robots.txt forbids it"
     assert say_answer(status(state="not_modified", http_status=304)) == "HTTP 304 · nothing new"
     assert say_answer(status(polls_total=0)) == ""
+
+
+@pytest.mark.parametrize(
+    ("copies", "word"), [(Copies(10, 10), "copies"), (Copies(10, 9), "ok"), (Copies(9, 9), "ok")]
+)
+def test_a_source_is_called_a_copier_only_when_all_of_many_were_copies(
+    copies: Copies, word: str
+) -> None:
+    assert judge_source(status(), NOW, copies).condition == word

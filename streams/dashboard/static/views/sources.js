@@ -1,6 +1,7 @@
 // The sources: what each last said, what it brought, when it is asked again.
 
-import { byId, fillRow, keyed, makeRow, setData, setText } from "../dom.js";
+import { act } from "../act.js";
+import { byId, el, fillRow, keyed, makeRow, setData, setHidden, setText } from "../dom.js";
 import * as format from "../format.js";
 
 const WORDS = {
@@ -10,12 +11,13 @@ const WORDS = {
   paused: "paused",
   empty: "empty",
   undated: "undated",
-  quiet: "quiet",
+  quiet: "strangely quiet",
+  copies: "only copies",
   faltering: "faltering",
   dead: "dead",
 };
 const STATE = { ok: "ok", done: "ok", waiting: "past", paused: "past", dead: "bad" };
-const ORDER = ["dead", "faltering", "empty", "undated", "quiet", "ok", "done", "waiting", "paused"];
+const ORDER = ["dead", "faltering", "empty", "undated", "copies", "quiet", "ok", "done", "waiting", "paused"];
 
 export function showSources(sources) {
   const sorted = [...sources].sort(
@@ -32,22 +34,49 @@ function summary(sources) {
   return ORDER.filter((name) => counts.has(name)).map((name) => `${counts.get(name)} ${WORDS[name]}`).join(", ");
 }
 
-function makeSource() {
-  return makeRow(["", "", "answer", "number", "", "", "number", ""]);
+function makeSource(one) {
+  const row = makeRow(["", "", "answer", "number", "number", "number", "", "", "", "number", "", ""]);
+  const pause = el("button", { className: "quiet", attributes: { type: "button" } });
+  const now = el("button", { className: "quiet", attributes: { type: "button", "aria-label": `Poll ${one.id} now` } }, "Poll now");
+  pause.addEventListener("click", () => wish(row.dataset.paused === "true" ? "resume" : "pause", one.id));
+  now.addEventListener("click", () => wish("poll-now", one.id));
+  row.lastElementChild.append(pause, " ", now);
+  return row;
+}
+
+const SAID = { pause: "is to be paused", resume: "is to be asked again", "poll-now": "is to be asked now" };
+
+async function wish(what, id) {
+  const answer = await act(`/api/sources/${what}`, { source: id });
+  setText(byId("sources-said"), answer.ok ? `${id} ${SAID[what]}` : `${id}: ${answer.text}`);
+}
+
+function share(value) {
+  return value === null || value === undefined ? "–" : `${Math.round(100 * value)} %`;
 }
 
 function fillSource(row, one) {
   const words = WORDS[one.condition] ?? one.condition;
-  const since = one.condition === "dead" && one.since ? ` for ${format.age(one.since)}` : "";
+  const since = ["dead", "paused"].includes(one.condition) && one.since ? ` for ${format.age(one.since)}` : "";
   fillRow(row, [
     one.id,
     words + since,
     one.answer,
     format.count(one.articles),
+    share(one.copies_share),
+    share(one.undated_share),
     format.ago(one.last_new_at),
+    one.usual_gap_s === null ? "–" : format.span(one.usual_gap_s),
     format.ago(one.last_success_at),
     one.failures || "–",
     format.until(one.next_poll_at),
   ]);
   setData(row, "state", STATE[one.condition] ?? "poor");
+  const paused = one.condition === "paused";
+  setData(row, "paused", paused);
+  const [pause, now] = row.lastElementChild.children;
+  setText(pause, paused ? "Resume" : "Pause");
+  pause.setAttribute("aria-label", `${paused ? "Resume" : "Pause"} ${one.id}`);
+  setHidden(pause, !one.can_pause);
+  setHidden(now, paused || !one.can_pause);
 }
