@@ -10,6 +10,7 @@ import gzip
 import random
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import accumulate
 from pathlib import Path
 
 import msgspec
@@ -55,7 +56,7 @@ class Wire:
             for _ in range(VOCABULARY)
         ]
         self._words = _COMMON + rare
-        self._weights = [1 / rank for rank in range(3, 3 + len(self._words))]
+        self._weights = list(accumulate(1 / rank for rank in range(3, 3 + len(self._words))))
         self._incidents: list[tuple[str, str, list[str]]] = []
         self._count = 0
 
@@ -90,7 +91,8 @@ class Wire:
     def _filler(self, size: int) -> str:
         sentences, length = [], 0
         while length < size:
-            words = self._chance.choices(self._words, self._weights, k=self._chance.randint(6, 24))
+            count = self._chance.randint(6, 24)
+            words = self._chance.choices(self._words, cum_weights=self._weights, k=count)
             sentences.append(" ".join(words).capitalize() + ".")
             length += len(sentences[-1]) + 1
         return " ".join(sentences)[: max(0, size)]

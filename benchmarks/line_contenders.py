@@ -27,8 +27,7 @@ def wirebell(orders: Orders) -> None:
     # Only this contender loads what the worker loads.
     from streams import logs
     from streams.app import make_app
-
-    new_loop = asyncio.new_event_loop
+    from streams.commands.worker import use_uvloop
     from streams.in_hand import open_in_hand
     from streams.library_logs import calm_library_logs
     from streams.settings import KafkaSettings
@@ -43,7 +42,7 @@ def wirebell(orders: Orders) -> None:
         bootstrap_servers=orders.servers,
         embedded=orders.embedded,
         session_timeout_s=SESSION_MS / 1000,
-        # SLICES
+        whole_slices=orders.contender == "wirebell",
     )
 
     async def bury(letters: Sequence[object]) -> None:
@@ -64,7 +63,8 @@ def wirebell(orders: Orders) -> None:
         worker.add_step(orders.articles, step, open_in_hand(Path(mkdtemp()), "screen"))
         await worker.run(asyncio.Event())
 
-    loop = new_loop()
+    use_uvloop()
+    loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     loop.run_until_complete(run())
 

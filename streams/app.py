@@ -17,6 +17,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types.auth import SASLMechanism
 
 from streams.settings import KafkaSettings
+from streams.slices import SliceDrain, Slices
 
 # The embedded broker answers a fetch only when its wait ends, so the wait is the latency;
 # Apache Kafka answers when there is data, but a partition that is not part of the fetch
@@ -78,15 +79,18 @@ def make_app(kafka: KafkaSettings, group: str) -> WorkerApp:
         autodiscover=False,
     )
     app.fetch_wait_ms = FETCH_WAIT_MS[kafka.embedded]
+    app.whole_slices = kafka.whole_slices
     return app
 
 
-def add_agent(app: faust.App, kafka_topic: str, agent: Agent, name: str) -> None:
+def add_agent(app: WorkerApp, kafka_topic: str, agent: Agent, name: str) -> None:
     """Have `agent` called once with the stream of a Kafka topic, raw bytes, never acknowledged
     by Faust: its iterator acknowledges even a record whose agent raised.
 
     `agent` must not return before the app stops, and nothing may escape it.
     """
+    if app.whole_slices:
+        app.slices[kafka_topic] = Slices(app)
     topic = app.topic(kafka_topic, key_type=bytes, value_type=bytes)
 
     async def run(stream: Any) -> None:
@@ -118,16 +122,33 @@ class EagerTransport(driver.Transport):
     Consumer = EagerConsumer
 
 
+class SliceConsumer(SliceDrain, EagerConsumer):
+    """Hands on whole slices of partitions."""
+
+
+class SliceTransport(driver.Transport):
+    """Makes those."""
+
+    Consumer = SliceConsumer
+
+
 class WorkerApp(faust.App):
     """Uses that transport, whatever the broker's address says."""
 
     fetch_wait_ms: int = 500
+    whole_slices: bool = False
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        # What waits for each agent, by Kafka topic, where slices are handed on whole.
+        self.slices: dict[str, Slices] = {}
 
     def _create_directories(self) -> None:
         """None: without tables there is nothing to keep, and the folder we stand in is not ours."""
 
-    def _new_transport(self) -> EagerTransport:
-        return EagerTransport(self.conf.broker_consumer, self)
+    def _new_transport(self) -> driver.Transport:
+        kind = SliceTransport if self.whole_slices else EagerTransport
+        return kind(self.conf.broker_consumer, self)
 
     def _new_producer_transport(self) -> EagerTransport:
         return EagerTransport(self.conf.broker_producer, self)

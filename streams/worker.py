@@ -17,12 +17,13 @@ import faust
 import structlog
 from faust.exceptions import ConsumerNotStarted
 
-from streams.app import add_agent
+from streams.app import WorkerApp, add_agent
 from streams.batches import Held, Intake
 from streams.dead_letters import DeadLetter
 from streams.in_hand import CONDEMNED_AFTER, InHand
 from streams.outages import StoppedWaiting
 from streams.settling import MOST_IN_A_ROW, Settler, Step
+from streams.slices import SliceIntake
 from streams.watchdog import Progress
 
 # SIGTERM to exit takes 10 s at most: what is in hand and the background may take so long to
@@ -49,7 +50,7 @@ class Worker:
 
     def __init__(
         self,
-        app: faust.App,
+        app: WorkerApp,
         bury: Callable[[Sequence[DeadLetter]], Awaitable[None]],
         progress: Progress,
         *,
@@ -76,7 +77,7 @@ class Worker:
         """
 
         async def agent(stream: Any) -> None:
-            await self._work(stream, step, in_hand)
+            await self._work(self._intake(stream, kafka_topic), step, in_hand)
 
         add_agent(self._app, kafka_topic, agent, name=f"{step.stage}-agent")
 
@@ -128,9 +129,14 @@ class Worker:
                 async with asyncio.timeout(TURN_S):
                     await stop.wait()
 
-    async def _work(self, stream: Any, step: Step[Any], in_hand: InHand | None) -> None:
+    def _intake(self, stream: Any, kafka_topic: str) -> Intake | SliceIntake:
+        slices = self._app.slices.get(kafka_topic)
+        return SliceIntake(self._app, slices) if slices else Intake(self._app, stream)
+
+    async def _work(
+        self, intake: Intake | SliceIntake, step: Step[Any], in_hand: InHand | None
+    ) -> None:
         """The loop of one agent. Nothing escapes it: Faust would take it for an outcome."""
-        intake = Intake(self._app, stream)
         settler = Settler(
             step,
             self._bury,
@@ -160,7 +166,7 @@ class Worker:
     async def _settle(
         self,
         batch: Sequence[Held],
-        intake: Intake,
+        intake: Intake | SliceIntake,
         settler: Settler[Any],
         in_hand: InHand | None,
     ) -> None:

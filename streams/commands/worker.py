@@ -53,6 +53,7 @@ def run(settings: Settings, model: TopicModel) -> int:
     The loop is not closed: Faust's tasks and threads may hang on a broker that is gone. All
     is committed or will be repeated, so the process ends without waiting for them.
     """
+    use_uvloop()
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     try:
@@ -61,6 +62,17 @@ def run(settings: Settings, model: TopicModel) -> int:
         _log.critical("the worker has failed; it must be started again", reason=str(error))
         return 1
     return 0
+
+
+def use_uvloop() -> None:
+    """Have this process's event loops, those of Faust's threads too, be uvloop's where it is
+    installed: the same loop, cheaper.
+    """
+    try:
+        import uvloop
+    except ImportError:
+        return
+    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
 
 
 async def _until_signal(settings: Settings, model: TopicModel) -> None:
