@@ -124,3 +124,52 @@ def test_a_report_that_was_old_when_first_seen_does_not_ring() -> None:
     assert matches(wish(), old)
     assert matches(young, make_alert(at=MORNING, published_at=MORNING - timedelta(hours=5)))
     assert matches(young, make_alert(at=MORNING, published_at=None))
+
+
+@pytest.mark.parametrize(
+    ("digest", "now", "due"),
+    [
+        ("08:00,17:00 Europe/Kyiv", "2026-03-04T05:59", "2026-03-04T06:00"),
+        ("08:00,17:00 Europe/Kyiv", "2026-03-04T06:00", "2026-03-04T15:00"),
+        ("17:00,08:00 Europe/Kyiv", "2026-03-04T15:01", "2026-03-05T06:00"),
+        # The night in which clocks go forward.
+        ("08:00 Europe/Kyiv", "2026-03-28T22:00", "2026-03-29T05:00"),
+    ],
+)
+def test_a_digest_is_due_at_the_next_of_its_times(digest: str, now: str, due: str) -> None:
+    at = datetime.fromisoformat(now).replace(tzinfo=UTC)
+    (found,) = wishes([wish(digest=digest)], make_alert(priority="urgent"), at)
+    end = datetime.fromisoformat(due).replace(tzinfo=UTC).timestamp()
+    assert (found.not_before, found.together) == (end, "digest")
+    (flash,) = wishes([wish(digest=digest)], make_alert(priority="flash"), at)
+    assert (flash.not_before, flash.together) == (0, "")
+
+
+@pytest.mark.parametrize("digest", ["8:00 UTC", "08:00", "08:00,24:00 UTC", "08:00 Nowhere", ","])
+def test_a_digest_that_cannot_be_read_is_refused(digest: str) -> None:
+    with pytest.raises(ValidationError):
+        wish(digest=digest)
+
+
+def test_an_old_report_is_silent_unless_somebody_older_wants_it() -> None:
+    start = MORNING.timestamp()
+    old = make_alert(published_at=MORNING - timedelta(hours=2))
+    new, patient = wish("new"), wish("patient", catch_up_hours=3)
+    assert wishes([new], old, MORNING, {"new": start})[0].silent
+    assert not wishes([new], make_alert(published_at=None), MORNING, {"new": start})[0].silent
+    (both,) = wishes([new, patient], old, MORNING, {"new": start, "patient": start})
+    assert (both.silent, both.destination.subscriptions) == (False, ("patient",))
+
+
+def test_the_lowest_cap_of_a_channel_holds_and_none_sets_none() -> None:
+    capped = [wish("a"), wish("b", max_per_hour=9), wish("c", max_per_hour=4)]
+    assert wishes(capped, make_alert(), MORNING)[0].max_per_hour == 4
+    assert wishes(capped[:1], make_alert(), MORNING)[0].max_per_hour == 0
+
+
+def test_growth_is_followed_if_anybody_who_wants_the_story_asks_for_it() -> None:
+    update, correction = make_alert(revision=2), make_alert(revision=2, kind="correction")
+    silent, talkative = wish("silent", updates="none"), wish("talkative", updates="edit")
+    assert not wishes([silent], update, MORNING)[0].follows
+    assert wishes([silent], correction, MORNING)[0].follows
+    assert wishes([silent, talkative], update, MORNING)[0].follows
