@@ -51,6 +51,7 @@ class SlackSink:
         self._zone = ZoneInfo(settings.time_zone)
         self._clock = clock
         self._interactive = settings.interactive
+        self._app_token = settings.app_token.get_secret_value()
         # Four at once to a channel: the place of a worker that was killed stays taken until
         # its lease ends, and a fresh alert must not wait for that.
         self._pace = pace or Pace(
@@ -146,7 +147,12 @@ class SlackSink:
             return Result("unknown", {}, seen.retry_after_s, detail, seen.status)
 
     async def check(self) -> str:
-        """Whether the token is good and may write and look back."""
+        """Whether the token is good and may write and look back, and the app token too."""
+        if self._app_token:
+            try:
+                await self._client.apps_connections_open(app_token=self._app_token)
+            except Exception as error:  # noqa: BLE001 - as above
+                return f"the app token: {result_of(error).detail}"
         try:
             answer = await self._client.auth_test()
         except Exception as error:  # noqa: BLE001 - as above

@@ -247,6 +247,14 @@ async def test_who_set_up_neither_way_is_not_listened_for(rig: Rig) -> None:
     assert (key, decode_feedback(value).verdict) == (b"s1", "relevant")
 
 
+async def test_checking_tries_the_app_token_too(rig: Rig) -> None:
+    sink = worker_of(rig).sinks["slack"]
+    assert await sink.check() == ""
+    rig.slack.socket.app_token = "xapp-another"
+    assert await sink.check() == "the app token: Slack answered invalid_auth"
+    assert rig.slack.socket.opened == 0
+
+
 @pytest.mark.parametrize(
     "payload",
     [
