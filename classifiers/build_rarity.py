@@ -71,7 +71,7 @@ def main() -> None:
     arguments = parser.parse_args()
     table = rarity_table(read_texts(arguments.texts))
     save(table, arguments.out)
-    print(f"{int((table < table.max()).sum())} stems -> {arguments.out}")
+    print(f"{int((table < np.max(table)).sum())} stems -> {arguments.out}")
 
 
 if __name__ == "__main__":

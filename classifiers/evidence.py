@@ -130,7 +130,7 @@ def _occurrences_in(found: Features, window: int) -> NDArray[np.int64]:
 
 def _named(view: _Text, weights: NDArray[np.float64]) -> tuple[str, ...]:
     """The strongest words; neighbours that both count become one phrase."""
-    floor = max(float(weights.max(initial=0.0)) * _WORTH_NAMING, 1e-9)
+    floor = max(float(np.max(weights, initial=0.0)) * _WORTH_NAMING, 1e-9)
     phrases: dict[str, float] = {}
     for word in np.flatnonzero(weights >= floor):
         said = view.text[view.starts[word] : view.ends[word]]

@@ -177,7 +177,7 @@ class _Powers:
     def _of(base: int, size: int) -> U64:
         steps = np.full(size, base & _MASK, dtype=np.uint64)
         steps[0] = 1
-        return np.cumprod(steps)
+        return np.cumprod(steps, dtype=np.uint64)
 
 
 def _powers(size: int) -> U64:

@@ -6,6 +6,7 @@ at once with file and key. Does not try the dependencies: `wirebell check` does.
 
 from __future__ import annotations
 
+import hmac
 import os
 import re
 import tomllib
@@ -22,14 +23,15 @@ from pydantic import (
     model_validator,
 )
 
+from connectors.addresses import is_loopback
 from connectors.sinks.settings import AnySink
 from connectors.sources.settings import AnySource
+from streams.settings_faults import readable_fault, reference_faults
 from streams.state_dir import find_holder
 from streams.subscription_settings import (
     SubscriptionSettings,
     Table,
     Target,
-    known_topics,
     known_zone,
 )
 
@@ -101,11 +103,18 @@ class RedisSettings(Table):
     prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")] = "wirebell"
     """The hash tag that every key begins with."""
 
+    @field_validator("url")
+    @classmethod
+    def _known_scheme(cls, url: SecretStr) -> SecretStr:
+        if not url.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
+            raise ValueError("must begin with redis://, rediss:// or unix://")
+        return url
+
 
 class NewsroomSettings(Table):
     """What the newsroom is like: the languages it reads (best first) and its time zone."""
 
-    languages: tuple[str, ...] = ("en",)
+    languages: tuple[Annotated[str, Field(pattern=r"^[a-z]{2}$")], ...] = ("en",)
     """Languages the newsroom reads, best first; a headline is shown in one of them if it can."""
     time_zone: str = "UTC"
     """IANA name of the zone in which times are shown."""
@@ -136,12 +145,27 @@ class PageSettings(Table):
     """Port to listen on; 0 lets the system choose."""
     token: SecretStr = SecretStr("")
     """What a browser or program must show to see the page."""
+    act_token: SecretStr = SecretStr("")
+    """What it must show to act; empty lets everybody act who may see the page."""
     canary: bool = True
     """Whether a test article goes through the whole line every minute, told to nobody."""
     incident_to: Target | None = None
     """Who hears of incidents: a sink and the place in it; or in one word, "slack:#ops"."""
     incident_after_s: Annotated[float, Field(ge=0, le=3_600)] = 60
     """Seconds for which a change of the verdict has to last before it is told."""
+
+    @model_validator(mode="after")
+    def _outside_needs_a_token(self) -> PageSettings:
+        if not self.token.get_secret_value() and not is_loopback(self.host):
+            raise ValueError("host is not loopback, so a token is needed")
+        return self
+
+    @model_validator(mode="after")
+    def _tokens_differ(self) -> PageSettings:
+        act_token, token = self.act_token.get_secret_value(), self.token.get_secret_value()
+        if act_token and hmac.compare_digest(act_token.encode(), token.encode()):
+            raise ValueError("act_token must not be the same as token")
+        return self
 
     @field_validator("incident_to", mode="before")
     @classmethod
@@ -187,25 +211,9 @@ class Settings(Table):
     sinks: dict[str, AnySink] = Field(default_factory=dict)
     subscriptions: tuple[SubscriptionSettings, ...] = ()
 
-    @field_validator("topics")
-    @classmethod
-    def _known_topic_tables(cls, topics: dict[str, TopicSettings]) -> dict[str, TopicSettings]:
-        known_topics(tuple(topics))
-        return topics
-
     @model_validator(mode="after")
     def _references_hold(self) -> Settings:
-        faults = _duplicates("sources", [source.id for source in self.sources])
-        faults += _duplicates("subscriptions", [entry.id for entry in self.subscriptions])
-        faults += [
-            f"subscriptions.{entry.id}: there is no sink {target.sink!r}"
-            for entry in self.subscriptions
-            for target in entry.deliver
-            if target.sink not in self.sinks
-        ]
-        told = self.page.incident_to
-        if told is not None and told.sink not in self.sinks:
-            faults.append(f"page.incident_to: there is no sink {told.sink!r}")
+        faults = reference_faults(self.model_dump())
         if faults:
             raise ValueError("; ".join(faults))
         return self
@@ -254,10 +262,10 @@ def load_settings(
     try:
         settings = Settings.model_validate(document)
     except ValidationError as error:
-        faults += [
-            f"{path}: {'.'.join(map(str, fault['loc'])) or 'configuration'}: {fault['msg']}"
-            for fault in error.errors(include_url=False, include_input=False, include_context=False)
-        ]
+        found = [said for fault in error.errors() for said in readable_fault(fault, document)]
+        # A reference that does not hold is only seen by pydantic once every field is well.
+        found += reference_faults(document)
+        faults += [f"{path}: {said}" for said in dict.fromkeys(found)]
         raise SettingsError(faults) from None
     if faults:
         raise SettingsError(faults)
@@ -271,12 +279,6 @@ def find_config(environment: Mapping[str, str]) -> Path:
         return Path(named)
     local = Path("wirebell.toml")
     return local if local.exists() else STARTER
-
-
-def _duplicates(table: str, ids: list[str]) -> list[str]:
-    return [
-        f"{table}: id {name!r} is used twice" for name in sorted(set(ids)) if ids.count(name) > 1
-    ]
 
 
 def _resolve(

@@ -23,14 +23,25 @@ def command(
 ) -> None:
     """Write id, the probability of every topic, and the chosen topics, for each report."""
     try:
-        loaded = TopicModel.load(model)
-        with out.open("w", encoding="utf-8") as lines:
-            for batch in _batches(read_rows(reports)):
-                for answer in _classified(loaded, batch):
-                    lines.write(json.dumps(answer, ensure_ascii=False) + "\n")
+        _write(TopicModel.load(model), reports, out)
     except (ExampleError, ArtifactError, OSError) as err:
         typer.echo(f"wirebell classify: {err}", err=True)
         raise typer.Exit(1) from err
+
+
+def _write(model: TopicModel, reports: Path, out: Path) -> None:
+    """Write beside and rename at the end, so that a broken row leaves no half of a file."""
+    if out.exists() and out.samefile(reports):
+        raise ExampleError(f"{out} would be written over what is read")
+    beside = out.with_name(f".{out.name}.part")
+    try:
+        with beside.open("w", encoding="utf-8") as lines:
+            for batch in _batches(read_rows(reports)):
+                for answer in _classified(model, batch):
+                    lines.write(json.dumps(answer, ensure_ascii=False) + "\n")
+        beside.replace(out)
+    finally:
+        beside.unlink(missing_ok=True)
 
 
 def _batches(rows: Iterable[tuple[int, dict[str, Any]]]) -> Iterator[list[dict[str, Any]]]:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from classifiers import evaluate
-from classifiers.examples import ExampleError, read_examples
+from classifiers.examples import Example, ExampleError, read_examples
 from classifiers.model import ArtifactError, TopicModel
 
 
@@ -23,7 +23,9 @@ def command(
 ) -> None:
     """Print precision, recall, F1 and support by topic and language, and the false bells."""
     try:
-        judged = evaluate.judge(TopicModel.load(model), read_examples(reports))
+        loaded, examples = TopicModel.load(model), read_examples(reports)
+        _refuse_unknown_topics(reports, examples, loaded)
+        judged = evaluate.judge(loaded, examples)
         pinned = json.loads(floors.read_text(encoding="utf-8")) if floors else {}
         faults = evaluate.below_floors(judged, pinned)
     except (ExampleError, ArtifactError, OSError, ValueError) as err:
@@ -37,3 +39,11 @@ def command(
         typer.echo(f"wirebell evaluate: {fault}", err=True)
     if faults:
         raise typer.Exit(3)
+
+
+def _refuse_unknown_topics(path: Path, examples: list[Example], model: TopicModel) -> None:
+    known = {topic.id for topic in model.topics}
+    for example in examples:
+        unknown = sorted(example.topics - known)
+        if unknown:
+            raise ExampleError(f"{path}: report {example.id!r} has an unknown topic {unknown[0]!r}")

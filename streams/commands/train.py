@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 from typing import Annotated
 
@@ -46,6 +47,8 @@ def command(  # noqa: PLR0917 - each is an option
 def _train_topics(
     data: Path, out: Path, before: str, aim_precision: float | None, card: Path | None
 ) -> str:
+    if before:
+        date.fromisoformat(before)  # "2023" or a typo would compare, and train on nothing
     examples = read_directory(data)
     if before:
         examples = [example for example in examples if example.date < before]

@@ -51,6 +51,33 @@ def test_classify_names_the_line_that_is_broken(tmp_path: Path) -> None:
     assert "Traceback" not in result.output
 
 
+def test_classify_neither_writes_over_its_input_nor_leaves_half_a_file(tmp_path: Path) -> None:
+    source = _write(tmp_path / "in.jsonl", {"id": "a", "text": "b"})
+    before = source.read_bytes()
+    result = run.invoke(_app(classify.command), [str(source), "--out", str(source)])
+    assert result.exit_code == 1
+    assert source.read_bytes() == before
+    source.write_text('{"id": "a", "text": "b"}\n{broken', encoding="utf-8")
+    run.invoke(_app(classify.command), [str(source), "--out", str(tmp_path / "out.jsonl")])
+    assert [path.name for path in tmp_path.iterdir()] == ["in.jsonl"]
+
+
+def test_a_label_that_no_model_knows_is_named(tmp_path: Path) -> None:
+    source = _write(tmp_path / "in.jsonl", {"id": "a7", "text": "b", "topics": ["dragons"]})
+    result = run.invoke(_app(evaluate.command), [str(source)])
+    assert result.exit_code == 1
+    assert "'a7'" in result.output
+    assert "'dragons'" in result.output
+
+
+def test_a_day_that_is_none_trains_nothing(tmp_path: Path) -> None:
+    out = tmp_path / "model.npz"
+    result = run.invoke(_app(train.command), ["--before", "notadate", "--out", str(out)])
+    assert result.exit_code == 1
+    assert "notadate" in result.output
+    assert not out.exists()
+
+
 @pytest.mark.parametrize("command", [classify.command, evaluate.command])
 def test_a_file_that_is_no_model_is_refused(tmp_path: Path, command: object) -> None:
     bad = tmp_path / "bad.npz"

@@ -55,6 +55,45 @@ def test_all_faults_are_told_at_once_with_file_and_key(tmp_path: Path) -> None:
     assert any("sabotag" in fault and "sabotage" in fault for fault in faults)
 
 
+def test_faults_between_tables_are_told_beside_those_of_fields(tmp_path: Path) -> None:
+    feed = '[[sources]]\ntype = "feed"\nid = "bbc"\nurl = "https://news.example/rss"\n'
+    text = f"""
+        {feed}{feed}interval_s = 1
+        [topics.dragons]
+        [redis]
+        url = "http://127.0.0.1"
+        [newsroom]
+        languages = ["english"]
+        [page]
+        host = "0.0.0.0"
+        [sinks.desk]
+        type = "slack"
+        token = "{SECRET}"
+        channel = "#desk"
+        [[subscriptions]]
+        id = "news"
+        deliver = [{{ sink = "slak" }}]
+        [[subscriptions]]
+        id = "empty"
+        deliver = []
+        """
+    path = _write(tmp_path, text)
+    told = [fault.removeprefix(f"{path}: ").split(": ")[0] for fault in _faults(path)]
+    assert sorted(told) == sorted(
+        [
+            "sources.bbc.interval_s",
+            "sources",
+            "topics.dragons",
+            "redis.url",
+            "newsroom.languages.0",
+            "page",
+            "sinks.desk.channel",
+            "subscriptions.news",
+            "subscriptions.empty.deliver",
+        ]
+    )
+
+
 def test_a_subscription_to_an_unknown_sink_is_a_fault(tmp_path: Path) -> None:
     faults = _faults(
         _write(tmp_path, '[[subscriptions]]\nid = "desk"\ndeliver = [{ sink = "slak" }]\n')
@@ -132,3 +171,13 @@ def test_a_topic_can_be_turned_off_or_given_a_threshold(tmp_path: Path) -> None:
     thresholds = load_settings(_write(tmp_path, text), {}).thresholds()
     assert thresholds["protest"] > 1
     assert thresholds["arson"] == 0.7
+
+
+def test_the_token_that_acts_is_another_than_the_one_that_reads(tmp_path: Path) -> None:
+    path = tmp_path / "wirebell.toml"
+    path.write_text('[page]\ntoken = "open-sesame"\nact_token = "open-sesame"\n', encoding="utf-8")
+    with pytest.raises(SettingsError) as caught:
+        load_settings(path, {})
+    (fault,) = caught.value.faults
+    assert "act_token must not be the same" in fault
+    assert "open-sesame" not in fault
