@@ -229,11 +229,12 @@ local function nearest_story(article, sums, cache)
       end
     end
   end
+  local join = #article.terms < 2 * set.short_terms and set.join_short or set.join
   local chosen, high = nil, 0
   for _, home in ipairs(order) do
     local three = three_of[home]
     table.sort(three, function(a, b) return a > b end)
-    if three[1] >= set.join then
+    if three[1] >= join then
       local story, known = open_story(home, cache)
       if known then
         local members = math.max(1, math.min(3, tonumber(known[1])))
@@ -245,7 +246,7 @@ local function nearest_story(article, sums, cache)
       end
     end
   end
-  if high >= set.join then return chosen, high end
+  if high >= join then return chosen, high end
 end
 
 local function index(article, story)

@@ -28,6 +28,7 @@ from streams.screening import Screened, screen
 from streams.stories import Decision, Stories
 from tests.reports import START
 
+STORY_LABELS = Path(__file__).parents[2] / "benchmarks" / "story_labels.json"
 WINDOW_S = 72 * 3600.0
 FLOORS: dict[str, dict[str, float]] = json.loads(
     (Path(__file__).parent / "story_floors.json").read_text("utf-8")
@@ -127,10 +128,30 @@ async def test_copies_are_found_and_other_reports_are_none(
         copy.kind == "duplicate" and copy.story_id == original.story_id
         for original, copy in zip(first, second, strict=True)
     )
-    false = sum(decision.kind == "duplicate" for decision in first)
+    # ECB+ itself holds copies; a text that shares most of its runs of words with one is no mistake.
+    false = sum(
+        decision.kind == "duplicate" and not _is_copy(row, originals[:at])
+        for at, (row, decision) in enumerate(zip(originals, first, strict=True))
+    )
     print(f"copies found {found}/300, in the right story {right}, false among originals {false}")
     assert right / 300 >= FLOORS["copies"]["recall"]
     assert right / (found + false) >= FLOORS["copies"]["precision"]
+
+
+def _is_copy(row: dict[str, Any], earlier: list[dict[str, Any]]) -> bool:
+    """Whether 60 % of the runs of five words of the shorter text stand in both."""
+    mine = _runs(row["text"])
+    return any(
+        len(mine & theirs) >= 0.6 * min(len(mine), len(theirs))
+        for other in earlier
+        if other["cluster"] == row["cluster"]
+        for theirs in [_runs(other["text"])]
+    )
+
+
+def _runs(text: str) -> set[tuple[str, ...]]:
+    words = text.lower().split()
+    return {tuple(words[at : at + 5]) for at in range(len(words) - 4)}
 
 
 def _edited(text: str, at: int, vocabulary: list[str]) -> str:
@@ -174,6 +195,30 @@ async def test_a_report_and_its_rendering_in_another_language_are_one_story(
     assert found >= floors["recall"]
     assert min(recall.values()) >= floors["recall_of_the_worst_language"]
     assert precision >= floors["precision"]
+
+
+@pytest.mark.parametrize("part", ["tuned", "held_out"])
+async def test_a_read_day_of_feeds_is_told_apart(
+    redis: Redis, redis_prefix: str, shared: Path, model: EveryTopic, part: str
+) -> None:
+    """A day of 20 publishers' feeds, read item by item (benchmarks/story_labels.json)."""
+    labels = json.loads(STORY_LABELS.read_text("utf-8"))[part]
+    groups = [*labels["stories"], *([alone] for alone in labels["alone"])]
+    story_of = {row: at for at, group in enumerate(groups) for row in group}
+    rows = [
+        row for row in _rows(shared / "stream" / "rss-2023-05.jsonl.gz") if row["id"] in story_of
+    ]
+    rows.sort(key=lambda row: (row["date"], row["id"]))
+    assert len(rows) == len(story_of)
+    decisions = await _decide(redis, redis_prefix, _screen(model, rows))
+    found = [decision.story_id for decision in decisions]
+    precision, recall, f1 = b_cubed([story_of[row["id"]] for row in rows], found)
+    rung = sum(decision.kind == "new" for decision in decisions) / len(groups)
+    print(f"{part}: precision {precision:.3f}, recall {recall:.3f}, F1 {f1:.3f}, new {rung:.3f}")
+    floors = FLOORS[f"day_of_feeds_{part}"]
+    assert precision >= floors["precision"]
+    assert f1 >= floors["f1"]
+    assert rung <= floors["most_new_per_story"]
 
 
 def _renderings(shared: Path, count: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
