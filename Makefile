@@ -24,8 +24,12 @@ format: .venv/.dev-ready       ## put the code in its format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: .venv/.dev-ready        ## benchmarks beside their yardsticks
+bench: .venv/.bench-ready      ## benchmarks beside their yardsticks
 	$(BIN)/python -m benchmarks
+
+.venv/.bench-ready: .venv/.dev-ready
+	$(PIP) install -c constraints.txt -e '.[embedded,dev,bench]'
+	@touch $@
 
 clean:
 	rm -rf .venv var build *.egg-info .pytest_cache .mypy_cache .ruff_cache

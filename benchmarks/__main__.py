@@ -1,0 +1,41 @@
+"""Every benchmark in turn, with short settings: `make bench`. Each says more with its own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+# Module, settings, and where it leaves what it found.
+BENCHES = (
+    ("bench_classify", (), "printed"),
+    ("bench_stories", ("--articles", "5000"), "printed"),
+    (
+        "bench_line",
+        ("--turns", "3", "--articles", "5000", "--latency-s", "4", "--write"),
+        "docs/performance.md, docs/images/performance.png",
+    ),
+)
+
+
+def main() -> int:
+    """Run them one after the other; 1 when one has failed."""
+    failed = []
+    for name, settings, where in BENCHES:
+        print(f"== {name} {' '.join(settings)}  ->  {where}", flush=True)
+        began = time.monotonic()
+        done = subprocess.run(
+            [sys.executable, "-m", f"benchmarks.{name}", *settings], cwd=ROOT, check=False
+        )
+        print(f"== {name}: {time.monotonic() - began:.0f} s", flush=True)
+        if done.returncode:
+            failed.append(name)
+    if failed:
+        print("failed:", ", ".join(failed), file=sys.stderr)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
