@@ -28,6 +28,10 @@ CLAIM = Claim(
     first_sent=None,
     last_sent=None,
     failing_since=None,
+    together="",
+    stance="",
+    verdicts=(),
+    message="",
     revision=1,
     raw=b"",
 )
