@@ -60,6 +60,18 @@ def test_killed_at_every_place_nothing_is_lost_and_nothing_decided_twice(line: W
     assert line.dead_letters() == []
 
 
+@pytest.mark.parametrize("kafka", ["embedded"], indirect=True)
+def test_a_worker_that_goes_fausts_own_way_loses_nothing_either(line: WorkerLine) -> None:
+    worker = line.start(hold_s=0.05, whole_slices=False)
+    line.publish([make_article(each) for each in range(A_KILL)])
+    line.wait_for_more_or_end(worker)
+    worker.kill()
+    line.start(whole_slices=False)
+    line.wait_for_alerts(A_KILL)
+    line.expect_each_once(A_KILL)
+    wait_until(lambda: line.committed() == A_KILL, 10, "everything committed")
+
+
 @pytest.mark.parametrize("kafka", ["embedded"], indirect=True)  # Redis knows no lanes
 def test_redis_away_is_waited_out_even_through_a_sigterm(
     kafka: Lane, own_redis: EmbeddedRedis, redis_prefix: str, tmp_path: Path

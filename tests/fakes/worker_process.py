@@ -63,6 +63,7 @@ class Orders(msgspec.Struct, kw_only=True):
     most_in_a_row: int = 100
     watchdog_s: float = 0
     state_dir: str = ""
+    whole_slices: bool = True
 
     def kafka(self) -> KafkaSettings:
         return KafkaSettings(
@@ -70,6 +71,7 @@ class Orders(msgspec.Struct, kw_only=True):
             prefix=self.kafka_prefix,
             embedded=self.embedded,
             session_timeout_s=self.session_timeout_s,
+            whole_slices=self.whole_slices,
         )
 
 
