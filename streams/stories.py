@@ -37,8 +37,8 @@ _DAY_S: Final = 86_400
 #: wrong merge hides news; a repeat does not.
 JOIN_COSINE: Final = 0.295
 #: The same for a text of fewer terms, as a feed's title and summary have: it has less in common
-#: with anything. A read day of feeds: 0.29 has recall 0.90 at precision 0.99, 0.25 has 0.93 at 0.97,
-#: 0.22 has 0.95 at 0.94.
+#: with anything. On a read day of feeds 0.29 has recall 0.90 at precision 0.99, 0.25 0.93 at 0.97,
+#: 0.22 0.95 at 0.94.
 JOIN_SHORT_COSINE: Final = 0.25
 SHORT_TERMS: Final = 40
 #: Two texts in two languages are this much more alike than their terms say: not every word has
