@@ -6,7 +6,7 @@ PYTHON ?= $(shell for p in python3.12 python3.11 python3.13 python3; do \
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 
-.PHONY: run test check format bench clean
+.PHONY: run test check format bench chaos clean
 
 run: .venv/.run-ready          ## start the whole line on this machine and print alerts
 	$(BIN)/wirebell up
@@ -26,6 +26,10 @@ format: .venv/.dev-ready       ## put the code in its format
 
 bench: .venv/.bench-ready      ## benchmarks beside their yardsticks
 	$(BIN)/python -m benchmarks
+
+chaos: .venv/.dev-ready        ## the chaos suite at full load (CHAOS=1: a tenth); writes docs/reliability.md
+	$(BIN)/python -m tests.prepare
+	$(BIN)/python -m tests.chaos_report --load $(or $(CHAOS),10)
 
 .venv/.bench-ready: .venv/.dev-ready
 	$(PIP) install -c constraints.txt -e '.[embedded,dev,bench]'

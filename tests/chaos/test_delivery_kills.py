@@ -9,7 +9,7 @@ import random
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -102,7 +102,7 @@ async def all_told(rig: Rig, number: int, revision: int) -> None:
         }
         return len(told) == number * len(CHANNELS) and len(heard) == number
 
-    await eventually(complete, within_s=60)
+    await eventually(complete, within_s=60 * LOAD)
     assert len(rig.slack.stories()) == number * len(CHANNELS)
     assert (rig.slack.doubled(), rig.slack.violations, rig.hook.forged) == (0, [], [])
 
@@ -114,7 +114,10 @@ def _reached(rig: Rig, messages: int) -> bool:
 @pytest.mark.slow
 @pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGTERM])
 async def test_workers_killed_in_the_middle_of_sending_lose_and_double_nothing(
-    rig: Rig, workers: Workers, sign: signal.Signals
+    rig: Rig,
+    workers: Workers,
+    sign: signal.Signals,
+    record_property: Callable[[str, object], None],
 ) -> None:
     chance = random.Random(7)
     await asyncio.gather(*(workers.start() for _ in range(2)))
@@ -134,3 +137,9 @@ async def test_workers_killed_in_the_middle_of_sending_lose_and_double_nothing(
     await owe(rig, 0, kills * each, revision=2)
     await all_told(rig, kills * each, 2)
     assert await rig.redis.llen(f"{rig.keys.tag[1:-2]}-letters") == 0
+    owed = kills * each * (len(CHANNELS) + 1)
+    heard = {body["data"]["story"]["id"] for body in rig.hook.received.values()}
+    record_property("owed", owed)
+    record_property("lost", owed - len(rig.slack.stories()) - len(heard))
+    record_property("doubled", rig.slack.doubled())
+    record_property("faults", kills)

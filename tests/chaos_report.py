@@ -1,0 +1,116 @@
+"""Runs the chaos suite and writes what it came to into docs/reliability.md.
+
+    python -m tests.chaos_report --load 10      (what `make chaos` does)
+
+Every figure on the page comes from this run: the tests count at the receivers.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import re
+import subprocess
+import sys
+import tempfile
+import xml.etree.ElementTree as ET
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+PAGE = ROOT / "docs" / "reliability.md"
+FIGURES = ("owed", "lost", "doubled", "faults")
+TEST_TIMEOUT_S = 1_800
+
+
+@dataclass(slots=True)
+class Row:
+    """One test over all its cases. `figures` are None where the test only asserts."""
+
+    name: str
+    cases: int = 0
+    passed: int = 0
+    skipped: int = 0
+    seconds: float = 0.0
+    figures: dict[str, int] = field(default_factory=dict)
+
+
+def read_rows(report: ET.Element) -> list[Row]:
+    """The rows of a JUnit report, in its order."""
+    rows: dict[str, Row] = {}
+    for case in report.iter("testcase"):
+        name = re.sub(r"\[.*", "", case.get("name", "")).removeprefix("test_").replace("_", " ")
+        row = rows.setdefault(name, Row(name))
+        row.cases += 1
+        row.seconds += float(case.get("time", "0"))
+        if case.find("skipped") is not None:
+            row.skipped += 1
+        elif case.find("failure") is None and case.find("error") is None:
+            row.passed += 1
+        for entry in case.iter("property"):
+            figure = entry.get("name", "")
+            if figure in FIGURES:
+                row.figures[figure] = row.figures.get(figure, 0) + int(entry.get("value", "0"))
+    return list(rows.values())
+
+
+def page(rows: Iterable[Row], load: int, where: str) -> str:
+    """The page, in Markdown."""
+    rows = list(rows)
+    total: dict[str, int] = defaultdict(int)
+    for row in rows:
+        for name, value in row.figures.items():
+            total[name] += value
+    failed = sum(row.cases - row.passed - row.skipped for row in rows)
+    verdict = "every case held" if not failed else f"{failed} CASES FAILED"
+    lines = [
+        "# Reliability",
+        "",
+        f"Written by `make chaos` (`python -m tests.chaos_report --load {load}`): {verdict}. "
+        f"Load {load} of 10, on {where}.",
+        "",
+        f"Owed {total['owed']:,} messages under {total['faults']:,} faults and kills: "
+        f"**lost {total['lost']:,}, doubled {total['doubled']:,}**, counted at the receivers. "
+        "Tests without figures assert the same of their own counts.",
+        "",
+        "| what was tried | cases held | owed | lost | doubled | faults and kills | s |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        held = f"{row.passed} of {row.cases}" + (f" ({row.skipped} skipped)" if row.skipped else "")
+        figures = [f"{row.figures[name]:,}" if name in row.figures else "" for name in FIGURES]
+        lines.append(f"| {row.name} | {held} | {' | '.join(figures)} | {row.seconds:.0f} |")
+    lines += [
+        "",
+        "A fault is a request that a fake Slack or receiver broke (reset, timeout, cut, late, 429, "
+        "5xx); a kill is a worker that died in the middle. What cannot be promised is in "
+        "[guarantees.md](guarantees.md).",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def main(arguments: list[str]) -> int:
+    """Run, write, and answer with pytest's exit code."""
+    parser = argparse.ArgumentParser(description="Run the chaos suite, write docs/reliability.md.")
+    parser.add_argument("--load", type=int, default=10, help="1 is what `make test` runs")
+    parser.add_argument("tests", nargs="*", default=["tests/chaos"])
+    given = parser.parse_args(arguments)
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "report.xml"
+        command = [sys.executable, "-m", "pytest", "-q", *given.tests, f"--junitxml={report}"]
+        command += ["-o", f"timeout={TEST_TIMEOUT_S}", "-o", "junit_family=xunit1"]
+        environment = {**os.environ, "WIREBELL_CHAOS": str(given.load)}
+        code = subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
+        if not report.exists():
+            return code or 1
+        rows = read_rows(ET.parse(report).getroot())
+    where = f"{os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}"
+    PAGE.write_text(page(rows, given.load, where), encoding="utf-8")
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
