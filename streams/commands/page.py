@@ -74,7 +74,8 @@ async def run(settings: Settings, stop: asyncio.Event | None = None) -> None:
     keys = Keys(settings.redis.prefix)
     offsets = KafkaOffsets(settings.kafka, settings.kafka.prefix + WORKER_GROUP)
     watch = Watch(Observer(settings, redis, keys, offsets))
-    server = make_server(watch, settings.page.token.get_secret_value())
+    tokens = (settings.page.token, settings.page.act_token)
+    server = make_server(watch, *(token.get_secret_value() for token in tokens))
     runner = web.AppRunner(server, access_log=None, shutdown_timeout=SHUTDOWN_S)
     await runner.setup()
     try:

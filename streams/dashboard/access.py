@@ -1,7 +1,7 @@
-"""Who may see the page: loopback without a token, everyone else with one.
+"""Who may see the page and who may act: loopback without a token, everyone else with one.
 
-Owns the token (header or cookie), the host names that may be asked for, and the headers
-that keep a browser from running or sending anything that is not ours.
+Owns the tokens (header or cookie) and their roles, the host names that may be asked for, and
+the headers that keep a browser from running or sending anything that is not ours.
 """
 
 from __future__ import annotations
@@ -9,11 +9,18 @@ from __future__ import annotations
 import hashlib
 import hmac
 import ipaddress
+from typing import Literal
+from urllib.parse import unquote
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-COOKIE = "wirebell"
+from streams.logs import escape
+
+Role = Literal["read", "act"]
+COOKIE, NAME_COOKIE = "wirebell", "wirebell-name"
+NAME_HEADER, MAX_NAME_CHARS = "X-Wirebell-Who", 60
+_READING = frozenset({"GET", "HEAD"})
 COOKIE_AGE_S = 30 * 86_400
 # Reached without a token: liveness for machines, and what the sign-in form needs.
 _OPEN_PATHS = frozenset({"/healthz", "/readyz", "/sign-in", "/static/page.css"})
@@ -61,7 +68,25 @@ def token_matches(given: str, token: str) -> bool:
     return hmac.compare_digest(given.encode("utf-8", "surrogateescape"), token.encode())
 
 
-def guard(token: str) -> Middleware:
+def role_of(request: web.Request, token: str, act_token: str) -> Role | None:
+    """What the one who asks may do; None: nothing. Where there is an `act_token`, `token` (or
+    being on this machine, without one) lets one read only.
+    """
+    if act_token and _shows(request, act_token):
+        return "act"
+    if token and not _shows(request, token):
+        return None
+    return "read" if act_token else "act"
+
+
+def who_asks(request: web.Request) -> str:
+    """Who acts, for the log: the name that was given, which nobody has checked, and where from."""
+    given = request.headers.get(NAME_HEADER) or unquote(request.cookies.get(NAME_COOKIE, ""))
+    name = escape(" ".join(given.split())[:MAX_NAME_CHARS])
+    return f"{name} ({request.remote})" if name else str(request.remote)
+
+
+def guard(token: str, act_token: str = "") -> Middleware:
     """The middleware that lets in or turns away, and sets the headers on every answer."""
 
     @web.middleware
@@ -70,8 +95,11 @@ def guard(token: str) -> Middleware:
             if not token and not is_loopback(_host(request)):
                 # A page elsewhere that had its own name point here (DNS rebinding).
                 raise web.HTTPForbidden(text="asked for by a name that is not this machine's\n")
-            if token and not _is_open(request.path) and not _has_token(request, token):
+            role = role_of(request, token, act_token)
+            if role is None and not _is_open(request.path):
                 raise _turned_away(request)
+            if role == "read" and request.method not in _READING and not _is_open(request.path):
+                raise web.HTTPForbidden(text="acting needs page.act_token: sign in with it\n")
             response = await handler(request)
         except web.HTTPException as answer:
             answer.headers.update(HEADERS)
@@ -96,7 +124,7 @@ def _is_open(path: str) -> bool:
     return path in _OPEN_PATHS or path.startswith(_OPEN_PREFIXES)
 
 
-def _has_token(request: web.Request, token: str) -> bool:
+def _shows(request: web.Request, token: str) -> bool:
     scheme, _, given = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer":
         return token_matches(given.strip(), token)

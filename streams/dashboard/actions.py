@@ -16,6 +16,7 @@ import structlog
 from aiohttp import web
 from redis.exceptions import RedisError
 
+from streams.dashboard.access import who_asks
 from streams.dashboard.watch import Watch
 from streams.dead_letter_box import Choice, read_dead_letters, replay, way_back
 from streams.dead_letters import DeadLetter
@@ -152,7 +153,7 @@ class Actions:
     async def pause(self, request: web.Request) -> web.Response:
         """Ask a source no more until it is resumed; a restart does not forget it."""
         source_id = await self._source(request, "pause")
-        pause = Pause(at=datetime.now(UTC), who=request.remote or "somebody")
+        pause = Pause(at=datetime.now(UTC), who=who_asks(request))
         try:
             await self._wishes.pause(source_id, pause)
         except RedisError as error:
@@ -235,7 +236,7 @@ def _choice(stage: str, reason: str, ids: list[str] | None = None) -> Choice:
 
 
 def _log_action(request: web.Request, action: str, **what: object) -> None:
-    _log.warning("a person acted", action=action, who=request.remote, **what)
+    _log.warning("a person acted", action=action, who=who_asks(request), **what)
 
 
 def _json(value: object) -> web.Response:

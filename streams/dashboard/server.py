@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from importlib.resources import files
 from pathlib import Path
+from urllib.parse import quote
 
 import msgspec
 from aiohttp import web
@@ -18,14 +19,16 @@ from streams.dashboard.watch import Watch
 STATIC = Path(str(files("streams.dashboard") / "static"))
 WATCH: web.AppKey[Watch] = web.AppKey("watch", Watch)
 TOKEN: web.AppKey[str] = web.AppKey("token", str)
+ACT_TOKEN: web.AppKey[str] = web.AppKey("act token", str)
 # The page is well when it has judged the line within this time.
 FRESH_S = 15.0
 
 
-def make_server(watch: Watch, token: str = "") -> web.Application:
+def make_server(watch: Watch, token: str = "", act_token: str = "") -> web.Application:
     """The application; it watches nothing itself."""
-    app = web.Application(middlewares=[access.guard(token)], client_max_size=10_000)
-    app[WATCH], app[TOKEN] = watch, token
+    guard = access.guard(token, act_token)
+    app = web.Application(middlewares=[guard], client_max_size=10_000)
+    app[WATCH], app[TOKEN], app[ACT_TOKEN] = watch, token, act_token
     app.router.add_get("/", _page)
     app.router.add_get("/sign-in", _sign_in_form)
     app.router.add_post("/sign-in", _sign_in)
@@ -34,6 +37,7 @@ def make_server(watch: Watch, token: str = "") -> web.Application:
     app.router.add_get("/api/verdict", _verdict)
     app.router.add_get("/api/stories", _stories)
     app.router.add_get("/api/history", _history)
+    app.router.add_get("/api/me", _me)
     app.router.add_get("/healthz", _healthz)
     app.router.add_get("/readyz", _readyz)
     app.router.add_get("/metrics", _metrics)
@@ -53,22 +57,35 @@ async def _sign_in_form(request: web.Request) -> web.StreamResponse:
 
 
 async def _sign_in(request: web.Request) -> web.StreamResponse:
-    """Trade the token for a cookie that no script can read and no other site can use."""
-    token = request.app[TOKEN]
-    given = (await request.post()).get("token", "")
-    if not token or not isinstance(given, str) or not access.token_matches(given.strip(), token):
+    """Trade a token for a cookie that no script can read and no other site can use."""
+    form = await request.post()
+    given, name = form.get("token", ""), form.get("name", "")
+    tokens = [one for one in (request.app[TOKEN], request.app[ACT_TOKEN]) if one]
+    shown = given.strip() if isinstance(given, str) else ""
+    token = next((one for one in tokens if access.token_matches(shown, one)), None)
+    if token is None:
         await asyncio.sleep(0.5)  # a person does not notice, a guesser does
         raise web.HTTPSeeOther("/sign-in?wrong")
     answer = web.HTTPSeeOther("/")
-    answer.set_cookie(
-        access.COOKIE,
-        access.cookie_value(token),
-        max_age=access.COOKIE_AGE_S,
-        httponly=True,
-        samesite="Strict",
-        secure=request.secure,
-    )
+    kept = {access.COOKIE: access.cookie_value(token)}
+    if isinstance(name, str) and name.strip():
+        kept[access.NAME_COOKIE] = quote(name.strip()[: access.MAX_NAME_CHARS])
+    for cookie, value in kept.items():
+        answer.set_cookie(
+            cookie,
+            value,
+            max_age=access.COOKIE_AGE_S,
+            httponly=True,
+            samesite="Strict",
+            secure=request.secure,
+        )
     raise answer
+
+
+async def _me(request: web.Request) -> web.StreamResponse:
+    """What the one who asks may do, and by which name it is logged."""
+    role = access.role_of(request, request.app[TOKEN], request.app[ACT_TOKEN])
+    return _json({"role": role, "who": access.who_asks(request)})
 
 
 async def _events(request: web.Request) -> web.StreamResponse:

@@ -23,7 +23,7 @@ from streams.kafka_topics import ARTICLES, PRODUCER_PARTITIONS
 from streams.settings import STARTER
 from tests.lanes import wait_until
 
-HOSTILE_TITLE = '<img src=x onerror="document.title=1"> Car bomb kills 11 at market in Kassel'
+HOSTILE_TITLE = '<img src=x onerror="document.title=1"> Car bomb kills 11 at market in Oaxaca'
 HOSTILE_PUBLISHER = '<script>document.title="script"</script>'
 _CONFIG = """
 state_dir = "state"
@@ -190,7 +190,7 @@ def _hostile_article() -> Article:
         source_id="stranger",
         publisher=HOSTILE_PUBLISHER,
         title=HOSTILE_TITLE,
-        text="A car bomb exploded at a market in Kassel on Monday, killing 11 people and "
+        text="A car bomb exploded at a market in Oaxaca on Monday, killing 11 people and "
         "wounding 40, police said. The bomb had been hidden in a van. <script>alert(1)</script>",
         url="javascript:alert(1)",
         language="en",

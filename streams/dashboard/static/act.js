@@ -1,5 +1,14 @@
 // Acting: a POST with the header that no form or link on another site can send.
 
+// Who may only read is told so once, at the foot of the page.
+export async function showRole(line) {
+  const answer = await fetch("/api/me").catch(() => null);
+  if (!answer?.ok) return;
+  const { role, who } = await answer.json();
+  line.firstElementChild.textContent = `You may read, as ${who}.`;
+  line.hidden = role !== "read";
+}
+
 export async function act(path, wish) {
   try {
     const answer = await fetch(path, {

@@ -1,6 +1,7 @@
 // The page's entry: one event stream in, each view fed with what it shows.
 "use strict";
 
+import { showRole } from "./act.js";
 import { byId, setText } from "./dom.js";
 import * as format from "./format.js";
 import { addPoint, drawCharts, loadHistory } from "./views/charts.js";
@@ -70,6 +71,7 @@ function setUpTheme() {
 }
 
 setUpTheme();
+showRole(byId("me"));
 listen();
 setInterval(() => {
   if (Date.now() - lastHeard > SILENCE_MS) showLost((Date.now() - lastHeard) / 1000);

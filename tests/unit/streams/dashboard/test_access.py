@@ -8,11 +8,11 @@ import pytest
 from aiohttp import ClientSession, CookieJar, web
 from aiohttp.test_utils import TestClient, TestServer
 
-from streams.dashboard.access import guard, is_loopback, refusal
-from streams.dashboard.server import STATIC, TOKEN, _sign_in, _sign_in_form
+from streams.dashboard.access import guard, is_loopback, refusal, who_asks
+from streams.dashboard.server import ACT_TOKEN, STATIC, TOKEN, _me, _sign_in, _sign_in_form
 
 Client = TestClient[web.Request, web.Application]
-Start = Callable[[str], Awaitable[Client]]
+Start = Callable[..., Awaitable[Client]]
 
 
 @pytest.fixture
@@ -23,9 +23,14 @@ async def start() -> AsyncIterator[Start]:
     async def answer(request: web.Request) -> web.Response:
         return web.Response(text="inside")
 
-    async def make(token: str) -> Client:
-        app = web.Application(middlewares=[guard(token)])
-        app[TOKEN] = token
+    async def do(request: web.Request) -> web.Response:
+        return web.Response(text=who_asks(request))
+
+    async def make(token: str, act_token: str = "") -> Client:
+        app = web.Application(middlewares=[guard(token, act_token)])
+        app[TOKEN], app[ACT_TOKEN] = token, act_token
+        app.router.add_post("/api/do", do)
+        app.router.add_get("/api/me", _me)
         for path in ("/", "/api/snapshot", "/healthz"):
             app.router.add_get(path, answer)
         app.router.add_get("/sign-in", _sign_in_form)
@@ -110,3 +115,35 @@ async def test_an_empty_token_in_the_form_opens_nothing(start: Start) -> None:
         url = client.make_url("/sign-in")
         answer = await session.post(url, data={"token": ""}, allow_redirects=False)
     assert "Set-Cookie" not in answer.headers
+
+
+async def test_with_one_token_who_reads_may_act(start: Start) -> None:
+    client = await start("open-sesame")
+    headers = {"Authorization": "Bearer open-sesame"}
+    assert (await client.post("/api/do", headers=headers)).status == 200
+    assert (await client.post("/api/do")).status == 401
+
+
+@pytest.mark.parametrize("token", ["read-me", ""])
+async def test_with_two_tokens_only_the_acting_one_acts(start: Start, token: str) -> None:
+    client = await start(token, "act-now")
+    reader, actor = {"Authorization": f"Bearer {token}"}, {"Authorization": "Bearer act-now"}
+    assert (await client.get("/api/snapshot", headers=reader)).status == 200
+    refused = await client.post("/api/do", headers=reader)
+    assert (refused.status, "act_token" in await refused.text()) == (403, True)
+    assert "Content-Security-Policy" in refused.headers
+    assert (await client.get("/api/snapshot", headers=actor)).status == 200
+    assert (await client.post("/api/do", headers=actor)).status == 200
+    assert (await (await client.get("/api/me", headers=reader)).json())["role"] == "read"
+    assert (await (await client.get("/api/me", headers=actor)).json())["role"] == "act"
+
+
+async def test_who_signed_in_to_act_is_logged_by_the_name_given(start: Start) -> None:
+    client = await start("", "act-now")
+    form = {"token": "act-now", "name": " Zoë \n Ops "}
+    assert (await client.post("/api/do")).status == 403
+    await client.post("/sign-in", data=form, allow_redirects=False)
+    answer = await client.post("/api/do")
+    assert await answer.text() == "Zoë Ops (127.0.0.1)"
+    named = await client.post("/api/do", headers={"X-Wirebell-Who": "night-watch"})
+    assert await named.text() == "night-watch (127.0.0.1)"
