@@ -21,8 +21,9 @@ MAX_WORDS: Final = 6
 MAX_SENTENCE_CHARS: Final = 400
 #: A word that brings less than this share of the strongest one's weight decided nothing.
 _WORTH_NAMING: Final = 0.15
-#: Texts are taken in slices so that a huge batch needs no more memory than a small one.
-_SLICE: Final = 256
+#: Texts are taken in slices, so that the arrays of one stay in the processor's cache: 32 and 64
+#: texts of 3 KB score a tenth faster than 256, 16 slower.
+_SLICE: Final = 64
 
 
 @dataclass(frozen=True, slots=True)

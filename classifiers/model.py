@@ -68,6 +68,8 @@ class TopicModel:
     def choose(self, probabilities_row: NDArray[np.float32] | Sequence[float]) -> tuple[str, ...]:
         """The ids of the topics at or above their threshold, most probable first."""
         row = np.asarray(probabilities_row, dtype=np.float64)
+        if not (row >= self._thresholds).any():
+            return ()  # most articles: spared the sorting
         order = np.argsort(-row, kind="stable")
         return tuple(self.topics[i].id for i in order if row[i] >= self._thresholds[i])
 

@@ -26,8 +26,9 @@ LATER_WINDOW_PENALTY: Final = 0.6
 LATER_WINDOW_MIN_LENGTH: Final = 70.0
 #: Logits beyond this are certainty in float32 anyway.
 _MAX_LOGIT: Final = 30.0
-#: Texts are taken in slices so that a huge batch needs no more memory than a small one.
-_SLICE: Final = 256
+#: Texts are taken in slices, so that the arrays of one stay in the processor's cache: 32 and 64
+#: texts of 3 KB score a tenth faster than 256, 16 slower.
+_SLICE: Final = 64
 
 F32 = NDArray[np.float32]
 
