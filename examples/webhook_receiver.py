@@ -2,6 +2,7 @@
 
 pip install aiohttp standardwebhooks
 WEBHOOK_SECRET=whsec_... python examples/webhook_receiver.py
+On the machine that Wirebell runs on, the sink needs `allow_private = true`.
 """
 
 import json

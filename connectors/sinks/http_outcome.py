@@ -16,6 +16,11 @@ from connectors.sinks.sink import Result
 # Half of it is left for the answer even when the connection takes its worst.
 _CONNECT_SHARE = 0.5
 
+# What to do about it stands beside: a receiver on one's own machine is the usual first try.
+NOT_PUBLIC = (
+    "it leads to an address that is not public (allow_private = true lets this sink reach one)"
+)
+
 
 def open_session(timeout_s: float, *, allow_private: bool) -> aiohttp.ClientSession:
     """A session of a sink's own: bounded in time, no cookies, no proxy of the environment,
@@ -33,7 +38,7 @@ def open_session(timeout_s: float, *, allow_private: bool) -> aiohttp.ClientSess
 def outcome_of(error: Exception) -> Result:
     """The result of an attempt that ended without an answer. Quotes no URL: it may be secret."""
     if _is_private(error):
-        return Result("refused", detail="it leads to an address that is not public")
+        return Result("refused", detail=NOT_PUBLIC)
     if isinstance(error, aiohttp.ConnectionTimeoutError):
         return Result("not_sent", detail="no connection in time")
     if isinstance(error, aiohttp.ClientConnectorDNSError):
