@@ -90,6 +90,12 @@ local function add_postings(sums, list, weight, from)
   end
 end
 
+-- Whether an article is in another language than this one, both of them languages we translate.
+local function translated(article, number)
+  local language = number % LANGUAGES
+  return language ~= article.language and language > 0 and article.language > 0
+end
+
 -- Sum of products of the weights with every article that shares a term; heaviest terms first.
 local function similar_articles(article)
   local terms, sums, budget = article.terms, {}, set.max_postings
@@ -114,10 +120,7 @@ local function similar_articles(article)
     local shared = math.floor(sum / SHARED)
     local likeness = sum - shared * SHARED
     if shared < few then likeness = likeness * set.few_factor end
-    local language = number % LANGUAGES
-    if language ~= article.language and language > 0 and article.language > 0 then
-      likeness = likeness * set.translated
-    end
+    if translated(article, number) then likeness = likeness * set.translated end
     sums[number] = likeness
   end
   return sums
@@ -209,12 +212,16 @@ end
 -- Mean likeness to the three nearest members of each story; the best story, and its score.
 local function nearest_story(article, sums, cache)
   local three_of, order = {}, {}
+  local short = #article.terms < 2 * set.short_terms
   for _, number in ipairs(most_alike(sums, set.member_floor, set.max_members)) do
     local record = read_record(number, HEAD_BYTES)
     if #record == HEAD_BYTES then
       local home, towns = struct.unpack(HEAD, record)
       local alike = sums[number]
-      if elsewhere(article.towns, towns) then alike = alike * set.elsewhere end
+      if elsewhere(article.towns, towns) then
+        alike = alike * (short and set.elsewhere_short or set.elsewhere)
+        if translated(article, number) then alike = alike / set.translated end
+      end
       local three = three_of[home]
       if not three then
         three = {}
@@ -229,7 +236,7 @@ local function nearest_story(article, sums, cache)
       end
     end
   end
-  local join = #article.terms < 2 * set.short_terms and set.join_short or set.join
+  local join = short and set.join_short or set.join
   local chosen, high = nil, 0
   for _, home in ipairs(order) do
     local three = three_of[home]
