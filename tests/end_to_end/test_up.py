@@ -15,6 +15,7 @@ from redis import Redis
 
 from connectors.records import Alert, decode_alert
 from streams.backlog import count_backlog
+from streams.canary import is_canary_alert
 from streams.kafka_topics import ALERTS
 from streams.keys import Keys
 from streams.settings import KafkaSettings
@@ -118,6 +119,7 @@ def _watch(line: LineUp) -> FirstMinute:
         alert.id: alert
         for record in read_kafka_topic(lane, ALERTS)
         for alert in [decode_alert(record.value)]
+        if not is_canary_alert(alert)
     }
     end_s = line.interrupt()
     terminal, lines, code = line.out.read_text(), line.err.read_text(), line.process.returncode
