@@ -115,12 +115,14 @@ local function similar_articles(article)
       add_postings(sums, list, terms[2 * math.ceil(at / set.periods)], from)
     end
   end
+  local mine = article.language
   local few = math.min(set.few_shared, math.ceil(#terms / 2 * set.few_share))
   for number, sum in pairs(sums) do
     local shared = math.floor(sum / SHARED)
     local likeness = sum - shared * SHARED
     if shared < few then likeness = likeness * set.few_factor end
-    if translated(article, number) then likeness = likeness * set.translated end
+    local language = number % LANGUAGES
+    if language ~= mine and language > 0 and mine > 0 then likeness = likeness * set.translated end
     sums[number] = likeness
   end
   return sums
