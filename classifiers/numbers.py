@@ -26,10 +26,10 @@ _STEMS = {
     "killed": (
         "killed kills killing dead deaths dies died fatalit slain perish toll "
         "погиб убит жертв скончал умер загин загибл вбит помер "
-        "morti uccis vittim "
-        "tote toten tot getötet todesopfer gestorben "
+        "morti morirono uccis vittim "
+        "tote toten tot getötet starben todesopfer gestorben "
         "morts mort tués tuées tué tuée décès décédé "
-        "muert fallecid asesinad mató mataron"
+        "muert murieron fallecid asesinad mató mataron"
     ),
     "injured": (
         "injur wounded wounds hurt ранен пострадал травм поранен постражда "

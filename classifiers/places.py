@@ -196,10 +196,16 @@ def _spellings(words: Sequence[str]) -> Iterator[str]:
 def _stands_alone(tokens: list[str], position: int, gazetteer: _Gazetteer) -> bool:
     """Whether a one-word name is no part of a longer one ("Paris Hilton", "Jack London")."""
     following = tokens[position + 1] if position + 1 < len(tokens) else ""
+    if tokens[position].endswith("."):
+        following = ""  # what comes next begins a sentence
     if following[:1].isupper() and not gazetteer.lookup(" ".join(name_words(following))):
         return tokens[position].isupper()
     before = tokens[position - 1] if position else ""
-    if not before[:1].isupper() or (position > 1 and tokens[position - 2] in _SENTENCE_END):
+    if (
+        not before[:1].isupper()
+        or before.endswith(".")
+        or (position > 1 and tokens[position - 2] in _SENTENCE_END)
+    ):
         return True
     if position == 1 or before.lower() in _LOCATIVE:
         return True

@@ -20,6 +20,7 @@ from redis.asyncio import Redis
 from redis.client import NEVER_DECODE
 from redis.exceptions import NoScriptError
 
+from classifiers.topics import TOPIC_IDS
 from classifiers.translations import LANGUAGES
 from connectors.records import Alert, Story
 from streams import facts as fact_store
@@ -51,6 +52,10 @@ ELSEWHERE_FACTOR: Final = 0.8
 #: The same for short texts: a town is much of what they say. In another language such a text is
 #: not taken for more alike either.
 ELSEWHERE_SHORT_FACTOR: Final = 0.7
+#: Two reports in two languages of which neither names the other's kind of incident (a bomb, a
+#: knife) are not taken for more alike (held-out day: precision 0.95 to 0.98, same F1). Within a
+#: language that costs more recall than it gains. Topics of the aftermath contradict no kind.
+AFTERMATH: Final = frozenset({"arrest"})
 #: Stories about other countries altogether are this much less alike (precision +0.01).
 APART_FACTOR: Final = 0.8
 #: Two texts that share a name and little else are this much less alike ("Met Police" is no
@@ -295,6 +300,7 @@ def _packed(one: Screened) -> tuple[bytes, bytes, bytes, bytes, bytes]:
             " ".join(sorted({place.country for place in facts.places[:3]})),
             LANGUAGE_CODES.get(facts.language[:2].lower(), 0),
             [number for term in printed.terms for number in term],
+            _kinds(facts),
         )
     )
     return (
@@ -313,6 +319,12 @@ def _towns(facts: fact_store.Facts) -> bytes:
     named = [f"{p.country}:{p.name}" for p in facts.places if not p.is_country][:4]
     hashes = [zlib.crc32(name.encode()) % 65_535 + 1 for name in named]
     return struct.pack(">4H", *hashes, *[0] * (4 - len(hashes)))
+
+
+def _kinds(facts: fact_store.Facts) -> int:
+    """The kinds of incident reported, as bits; 0 where the text is about its aftermath alone."""
+    names = {name for name, _ in facts.topics} - AFTERMATH
+    return sum(1 << TOPIC_IDS.index(name) for name in names if name in TOPIC_IDS)
 
 
 def _decision(answer: list[Any], steps: dict[tuple[bytes, int], Step]) -> Decision:

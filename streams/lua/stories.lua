@@ -2,8 +2,8 @@
 --
 -- KEYS[1]  the tag that every key starts with (one hash slot)
 -- ARGV[1]  msgpack: settings by name (streams/stories.py says where each number comes from)
--- then     per article: id; msgpack of {story, published, chosen, words, countries, language, terms};
---          digest, material digest, towns and signature in one; its facts; its facts as a copy
+-- then     per article: id; msgpack of {story, published, chosen, words, countries, language, terms,
+--          kinds}; digest, material digest, towns and signature in one; its facts; its facts as a copy
 -- then     per folded story to keep: story; members folded; version; bytes
 -- (No msgpack around bytes: cmsgpack knows only strings.)
 --
@@ -17,7 +17,7 @@
 --   story:<id>            hash: n members, i indexed, l last seen, c countries, and the snapshot
 --   story:<id>:m          list: one score byte and the facts of each member
 --   p:<period>:<term>     postings of a term: article number, weight
---   r:<count / 256>       story, towns, signature and words of 256 articles
+--   k:<count / 256>       story, towns, kinds, signature and words of 256 articles
 --   n                     count of indexed articles
 -- An article's number is its count times 8, and its language: who reads a posting knows both.
 --   stories               sorted set: stories by last seen
@@ -25,8 +25,8 @@
 local POSTING, POSTING_BYTES, AT_ONCE = '>I4B', 5, 40
 local VERSION, VERSION_BYTES, STORY_CHARS = '>c6c4I4c1', 15, 12
 local CHUNK, STORY_BYTES, TOWNS_BYTES, SIGNATURE_BYTES = 256, 6, 8, 128
-local HEAD, HEAD_BYTES = '>I6c8', STORY_BYTES + TOWNS_BYTES
-local RECORD, RECORD_BYTES = '>I6c8c128I2', HEAD_BYTES + SIGNATURE_BYTES + 2
+local HEAD, HEAD_BYTES = '>I6c8I2', STORY_BYTES + TOWNS_BYTES + 2
+local RECORD, RECORD_BYTES = '>I6c8I2c128I2', HEAD_BYTES + SIGNATURE_BYTES + 2
 local LANGUAGES = 8
 local NO_TOWN = '\0\0'
 
@@ -41,6 +41,7 @@ local function read_article(at)
   return {
     id = ARGV[at], story = says[1], published = says[2], chosen = says[3], words = says[4],
     countries = says[5], language = says[6], terms = says[7],
+    kinds = says[8],
     digest = string.sub(marks, 1, 6),
     material = string.sub(marks, 7, 10), towns = string.sub(marks, 11, 18),
     signature = string.sub(marks, 19), facts = ARGV[at + 3], copy = ARGV[at + 4],
@@ -145,7 +146,7 @@ end
 local function read_record(number, bytes)
   local count = math.floor(number / LANGUAGES)
   local from = (count % CHUNK) * RECORD_BYTES
-  return redis.call('GETRANGE', tag .. 'r:' .. math.floor(count / CHUNK), from, from + bytes - 1)
+  return redis.call('GETRANGE', tag .. 'k:' .. math.floor(count / CHUNK), from, from + bytes - 1)
 end
 
 -- A story that is still open: its id and what is known of it, or nothing.
@@ -172,6 +173,11 @@ local function elsewhere(ours, theirs)
   return not names_town(theirs, mine) and not names_town(ours, other)
 end
 
+-- Kinds are bits. A bomb and a knife are two incidents; who says no kind contradicts nobody.
+local function another_kind(ours, theirs)
+  return ours > 0 and theirs > 0 and bit.band(ours, theirs) == 0
+end
+
 local function is_copy(article, signature, words, towns)
   if elsewhere(article.towns, towns) then return false end
   local same = 0
@@ -194,7 +200,7 @@ local function story_of_copy(article, sums, cache)
   for _, number in ipairs(most_alike(sums, set.copy_cosine, set.copy_tries)) do
     local record = read_record(number, RECORD_BYTES)
     if #record == RECORD_BYTES then
-      local home, towns, signature, words = struct.unpack(RECORD, record)
+      local home, towns, _, signature, words = struct.unpack(RECORD, record)
       if is_copy(article, signature, words, towns) then
         local story, known = open_story(home, cache)
         if known then return story, sums[number] end
@@ -218,11 +224,13 @@ local function nearest_story(article, sums, cache)
   for _, number in ipairs(most_alike(sums, set.member_floor, set.max_members)) do
     local record = read_record(number, HEAD_BYTES)
     if #record == HEAD_BYTES then
-      local home, towns = struct.unpack(HEAD, record)
+      local home, towns, kinds = struct.unpack(HEAD, record)
       local alike = sums[number]
       if elsewhere(article.towns, towns) then
         alike = alike * (short and set.elsewhere_short or set.elsewhere)
         if translated(article, number) then alike = alike / set.translated end
+      elseif another_kind(article.kinds, kinds) and translated(article, number) then
+        alike = alike / set.translated
       end
       local three = three_of[home]
       if not three then
@@ -273,8 +281,9 @@ local function index(article, story)
   end
   local signature = article.signature
   if signature == '' then signature = string.rep('\0', SIGNATURE_BYTES) end
-  local record = struct.pack(RECORD, tonumber(story, 16), article.towns, signature, math.min(article.words, 65535))
-  local chunk = tag .. 'r:' .. math.floor(count / CHUNK)
+  local record = struct.pack(RECORD, tonumber(story, 16), article.towns, article.kinds,
+    signature, math.min(article.words, 65535))
+  local chunk = tag .. 'k:' .. math.floor(count / CHUNK)
   redis.call('SETRANGE', chunk, (count % CHUNK) * RECORD_BYTES, record)
   redis.call('EXPIRE', chunk, set.keep_index)
 end

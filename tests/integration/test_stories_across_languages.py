@@ -95,3 +95,32 @@ async def test_a_language_with_its_region_is_that_language(
     ]
     first, second = await stories.assign(screen(told, model, START), START)
     assert first.story_id == second.story_id
+
+
+async def test_a_bomb_and_a_knife_in_one_town_are_two_stories_in_any_language(
+    stories: Stories,
+) -> None:
+    told = [
+        _article(
+            "knife",
+            "de",
+            "Ein Mann hat in Kassel an einer Haltestelle mit einem Messer auf Passanten "
+            "eingestochen und vier Menschen verletzt, zwei davon schwer.",
+        ),
+        _article(
+            "bomb",
+            "en",
+            "A car bomb went off at a crowded market in Kassel on Friday, killing 11 people, "
+            "police said.",
+        ),
+        _article(
+            "knife",
+            "en",
+            "A man stabbed four people at a tram stop in Kassel with a knife, wounding two of "
+            "them seriously.",
+        ),
+    ]
+    decisions = await stories.assign(screen(told, TopicModel.load(), START), START)
+    knife, bomb, again = (decision.story_id for decision in decisions)
+    assert knife == again
+    assert bomb != knife

@@ -20,6 +20,7 @@ NAMED = [
     ("Explosion près de Nijni Novgorod", "Nizhny Novgorod", "RU"),
     ("Ataque en Ciudad Juárez", "Ciudad Juárez", "MX"),
     ("a fire outside London's airport", "London", "GB"),
+    ("Una planta química de Tarragona. Los bomberos", "Tarragona", "ES"),
     ("U.S. Capitol riot", "United States", "US"),
     ("Man in Florida charged", "Florida", "US"),
 ]
