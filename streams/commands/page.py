@@ -15,8 +15,8 @@ from aiohttp import web
 
 from connectors.publisher import Publisher
 from connectors.sinks.notices import make_notifier
-from streams import logs
 from streams.canary_watch import CanaryWatch
+from streams.commands.configured import begin
 from streams.dashboard.access import refusal
 from streams.dashboard.server import make_server
 from streams.dashboard.watch import Watch
@@ -27,7 +27,7 @@ from streams.kafka_topics import ARTICLES, WORKER_GROUP, producer_partition
 from streams.keys import Keys
 from streams.observations import Observer
 from streams.redis_client import connect_redis
-from streams.settings import Settings, SettingsError, Target, load_settings
+from streams.settings import Settings, Target
 from streams.topic_setup import connection_to
 
 # Viewers hold their event stream open for good; they are cut off when the page stops.
@@ -39,14 +39,7 @@ def command(
     config: Annotated[Path | None, typer.Option(help="The configuration file.")] = None,
 ) -> None:
     """Run the ops page until SIGTERM or Ctrl-C."""
-    try:
-        settings = load_settings(config)
-    except SettingsError as error:
-        for fault in error.faults:
-            typer.echo(fault, err=True)
-        raise typer.Exit(2) from None
-    logs.configure(settings.log_level, "page")
-    logs.register_secrets(settings)
+    settings = begin(config, "page")
     # It tells of every failed reconnection; the watch tells once that Kafka is away.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     reason = refusal(settings.page.host, settings.page.token.get_secret_value())

@@ -11,8 +11,8 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from streams import logs
-from streams.settings import Settings, SettingsError, load_settings
+from streams.commands.configured import begin
+from streams.settings import Settings
 from streams.source_process import SourceProcess
 
 
@@ -20,14 +20,7 @@ def command(
     config: Annotated[Path | None, typer.Option(help="The configuration file.")] = None,
 ) -> None:
     """Run the sources until SIGTERM or Ctrl-C."""
-    try:
-        settings = load_settings(config)
-    except SettingsError as error:
-        for fault in error.faults:
-            typer.echo(fault, err=True)
-        raise typer.Exit(2) from None
-    logs.configure(settings.log_level, "sources")
-    logs.register_secrets(settings)
+    settings = begin(config, "sources")
     # It tells of every attempt to reach a Kafka that is away; the publisher says what it means.
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
     asyncio.run(_run(settings))  # does not return

@@ -14,10 +14,10 @@ import typer
 
 from classifiers.artifact import ArtifactError
 from classifiers.model import TopicModel
-from streams import logs
 from streams.assembly import load_model, run_worker
+from streams.commands.configured import begin
 from streams.library_logs import calm_library_logs
-from streams.settings import Settings, SettingsError, load_settings
+from streams.settings import Settings
 from streams.worker import WorkerFailedError
 
 _log = structlog.get_logger("wirebell.worker")
@@ -27,14 +27,7 @@ def command(
     config: Annotated[Path | None, typer.Option(help="The configuration file.")] = None,
 ) -> None:
     """Run a worker until SIGTERM or Ctrl-C: screen, join stories, deliver."""
-    try:
-        settings = load_settings(config)
-    except SettingsError as error:
-        for fault in error.faults:
-            typer.echo(fault, err=True)
-        raise typer.Exit(2) from None
-    logs.configure(settings.log_level, "worker")
-    logs.register_secrets(settings)
+    settings = begin(config, "worker")
     calm_library_logs()
     try:
         model = load_model(settings)
