@@ -255,7 +255,7 @@ def _days(account: Account) -> Table:
 
 def _stories(title: str, chosen: Sequence[tuple[str, int]], account: Account) -> Table:
     table = Table(title=title, box=None, pad_edge=False)
-    table.add_column("story", no_wrap=True)
+    table.add_column("story", no_wrap=True, min_width=12)
     for heading in ("articles", "publishers", "revision"):
         table.add_column(heading, justify="right", no_wrap=True, min_width=len(heading))
     table.add_column("headline and topics", no_wrap=True, overflow="ellipsis", ratio=1)
