@@ -7,6 +7,7 @@ with the faults of single fields.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -15,6 +16,8 @@ from classifiers.topics import TOPIC_IDS
 # What pydantic puts before our own words, and says of lists, in its own.
 _PREFIX = "Value error, "
 _TOO_SHORT = "too_short"
+# An id that can stand in a key; one that is itself at fault cannot name its row.
+_ID = re.compile(r"[a-z0-9][a-z0-9_-]*")
 
 
 def readable_fault(fault: Mapping[str, Any], document: Mapping[str, Any]) -> Iterator[str]:
@@ -74,7 +77,7 @@ def _key(place: tuple[Any, ...], document: Mapping[str, Any]) -> str:
         if isinstance(inside, Mapping) and not known and part == inside.get("type"):
             continue  # the kind of a source or sink, which is no key of the file
         row = inside[part] if known or (listed and isinstance(part, int)) else None
-        named = listed and isinstance(row, Mapping) and isinstance(row.get("id"), str)
-        parts.append(row["id"] if named and row is not None else str(part))
+        name = row.get("id") if listed and isinstance(row, Mapping) else None
+        parts.append(name if isinstance(name, str) and _ID.fullmatch(name) else str(part))
         inside = row
     return ".".join(parts) or "configuration"
