@@ -5,16 +5,22 @@ that was judged, so that a model can learn from it when the story itself is long
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Literal
 
 import msgspec
 
 from connectors.records import Alert
 from connectors.sinks.slack_actions import Choice, Press
 
+Via = Literal["slack", "page", "command"]
+
 
 class Feedback(msgspec.Struct, frozen=True, kw_only=True):
     """One choice of one person. `id` is the same if it is sent twice: drop repeats. `texts`
     are headline, summary and the titles of the reports, as they were when it was judged.
+    `right_topics` are what somebody says it is about (wrong_topic; none: none of ours),
+    `other_story_id` is the story that goes into this one (merge), `article_id` the report that
+    leaves (split). `destination` is "" where the choice is meant for every place.
     """
 
     id: str
@@ -29,6 +35,10 @@ class Feedback(msgspec.Struct, frozen=True, kw_only=True):
     language: str
     article_ids: tuple[str, ...]
     texts: tuple[str, ...]
+    right_topics: tuple[str, ...] = ()
+    other_story_id: str = ""
+    article_id: str = ""
+    via: Via = "slack"
 
 
 def feedback_of(press: Press, destination: str, alert: Alert | None, at: datetime) -> Feedback:

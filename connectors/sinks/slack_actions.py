@@ -16,7 +16,10 @@ from connectors.records import Alert
 from connectors.sinks.plain_text import one_line
 from connectors.sinks.slack_text import Block
 
-Choice = Literal["relevant", "not_relevant", "mute", "wrong_topic", "follow", "split"]
+# What is offered below a message, and what is only said elsewhere: a merge, an undone mute.
+Choice = Literal[
+    "relevant", "not_relevant", "mute", "wrong_topic", "follow", "split", "merge", "unmute"
+]
 _BUTTONS: dict[Choice, str] = {
     "relevant": "Relevant",
     "not_relevant": "Not relevant",
