@@ -19,6 +19,7 @@ from sklearn.svm import LinearSVC
 
 from classifiers import features
 from classifiers.artifact import Artifact
+from classifiers.drift import histogram
 from classifiers.examples import Example
 from classifiers.topics import TOPICS, Topic
 
@@ -90,7 +91,8 @@ def fit(examples: Sequence[Example], recipe: Recipe, topics: Sequence[Topic] = T
         english_intercept=language.intercepts.astype(np.float32),
         slopes=slopes.astype(np.float32),
         offsets=offsets.astype(np.float32),
-        facts=_facts(examples, recipe),
+        facts=_facts(examples, recipe)
+        | {"probabilities": _left_out_histogram(topics, probabilities)},
     )
 
 
@@ -196,6 +198,12 @@ def _calibrate(scores: F64, labels: Labels) -> tuple[F64, F64]:
         curve = LogisticRegression(C=100.0).fit(scores[:, [column]], labels[:, column])
         slopes[column], offsets[column] = curve.coef_[0, 0], curve.intercept_[0]
     return slopes, offsets
+
+
+def _left_out_histogram(topics: Sequence[Topic], probabilities: F64) -> dict[str, list[int]]:
+    """How probabilities fall on left-out reports, by topic: drift is measured from there."""
+    counts = histogram(probabilities).tolist()
+    return dict(zip((topic.id for topic in topics), counts, strict=True))
 
 
 def _facts(examples: Sequence[Example], recipe: Recipe) -> dict[str, Any]:
