@@ -85,3 +85,27 @@ class Keys:
     def source_rhythms(self) -> str:
         """Hash: source id -> its silences by hour of the week (streams/source_rhythm.py)."""
         return self._tag + "sources:rhythms"
+
+    @property
+    def feedback(self) -> str:
+        """Hash: id -> what an editor decided, JSON (streams/feedback_store.py)."""
+        return self._tag + "feedback"
+
+    @property
+    def feedback_order(self) -> str:
+        """Sorted set: its ids by when it was decided, seconds (streams/feedback_store.py)."""
+        return self._tag + "feedback:order"
+
+    @property
+    def models(self) -> str:
+        """Hash: model version -> JSON record of it (streams/models.py)."""
+        return self._tag + "models"
+
+    @property
+    def model_in_force(self) -> str:
+        """String: which model is in force, since when and by whom, JSON (streams/models.py)."""
+        return self._tag + "models:in-force"
+
+    def model_file(self, version: str) -> str:
+        """String: the bytes of a promoted model (streams/models.py)."""
+        return f"{self._tag}models:file:{version}"
