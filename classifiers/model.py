@@ -43,6 +43,8 @@ class TopicModel:
         self._trained = trained
         self._scorer = scoring.Scorer(trained)
         self.version = trained.version
+        #: By topic, how probabilities fell on reports left out of the fit (classifiers.drift).
+        self.left_out: Mapping[str, Sequence[int]] = trained.facts.get("probabilities", {})
         self.topics = _with_thresholds(trained.topics, thresholds or {})
         self._thresholds = np.array([topic.threshold for topic in self.topics])
 
