@@ -6,7 +6,7 @@ Everything that is tuned here is tuned on predictions for reports left out of th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
@@ -17,10 +17,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold
 from sklearn.svm import LinearSVC
 
-from classifiers import features
 from classifiers.artifact import Artifact
 from classifiers.drift import histogram
 from classifiers.examples import Example
+from classifiers.lessons import F64, Labels, Lessons, lessons_of
 from classifiers.topics import TOPICS, Topic
 
 #: Outside these a threshold only follows the noise of a few reports; lower ones ring too often.
@@ -29,11 +29,6 @@ MAX_THRESHOLD: Final = 0.95
 
 #: A language group with fewer cases of a topic takes the curve of all languages.
 MIN_CASES: Final = 20
-#: The language of most reports, calibrated apart from all others.
-HOME_LANGUAGE: Final = "en"
-
-F64 = NDArray[np.float64]
-Labels = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,25 +54,42 @@ class LinearPart:
 
 
 def fit(examples: Sequence[Example], recipe: Recipe, topics: Sequence[Topic] = TOPICS) -> Artifact:
-    """Train on the examples: weights, then calibration and thresholds from left-out folds.
+    """Train on examples that are labelled for every topic.
 
     Raises:
         ValueError: there is no example of a topic.
     """
-    labels = label_matrix(examples, topics)
+    return fit_lessons(
+        lessons_of(examples, recipe.bits, topics), recipe, topics, _facts(examples, recipe)
+    )
+
+
+def fit_lessons(
+    lessons: Lessons,
+    recipe: Recipe,
+    topics: Sequence[Topic],
+    facts: Mapping[str, Any],
+    done: Callable[[], None] = lambda: None,
+) -> Artifact:
+    """Train: weights, then calibration and thresholds from left-out folds. `done` is called
+    after each of the `recipe.folds + 1` fits.
+
+    Raises:
+        ValueError: there is no example of a topic.
+    """
+    labels, known = lessons.labels & lessons.known, lessons.known
     unseen = [topic.id for topic, n in zip(topics, labels.sum(axis=0), strict=True) if n == 0]
     if unseen:
         raise ValueError(f"no example of {', '.join(unseen)}")
-    counts, kind_weights = count_matrix([example.text for example in examples], recipe.bits)
-    idf = inverse_frequencies(counts) * kind_weights
-    rows = weigh(counts, idf)
-    left_out = _left_out_scores(rows, labels, examples, recipe)
-    english = np.array([example.language == HOME_LANGUAGE for example in examples])
-    slopes, offsets = _calibrate_by_language(left_out, labels, english)
+    idf = inverse_frequencies(lessons.counts) * lessons.kind_weights
+    rows = weigh(lessons.counts, idf)
+    left_out = _left_out_scores(rows, lessons, recipe, done)
+    english = lessons.english
+    slopes, offsets = _calibrate_by_language(left_out, labels, known, english)
     curve = np.where(english, 0, 1)
     probabilities = 1 / (1 + np.exp(-(left_out * slopes[curve] + offsets[curve])))
-    thresholds = find_thresholds(labels, probabilities, recipe.aim_precision)
-    linear = _fit_linear(rows, labels, recipe)
+    thresholds = _thresholds(labels, known, probabilities, recipe.aim_precision)
+    linear = _fit_linear(rows, lessons, recipe)
     language = _fit_english(rows, english, recipe)
     return Artifact(
         topics=tuple(
@@ -91,28 +103,8 @@ def fit(examples: Sequence[Example], recipe: Recipe, topics: Sequence[Topic] = T
         english_intercept=language.intercepts.astype(np.float32),
         slopes=slopes.astype(np.float32),
         offsets=offsets.astype(np.float32),
-        facts=_facts(examples, recipe)
-        | {"probabilities": _left_out_histogram(topics, probabilities)},
+        facts=dict(facts) | {"probabilities": _left_out_histogram(topics, probabilities)},
     )
-
-
-def label_matrix(examples: Sequence[Example], topics: Sequence[Topic]) -> Labels:
-    """Examples x topics, true where the example is about the topic."""
-    return np.array([[topic.id in example.topics for topic in topics] for example in examples])
-
-
-def count_matrix(texts: Sequence[str], bits: int) -> tuple[sparse.csr_matrix, F64]:
-    """Texts x features counts, and the weight of each feature's kind.
-
-    One row a text: training reports are hardly longer than a window.
-    """
-    found = features.extract(texts, bits)
-    ones = np.ones(len(found.rows), dtype=np.float32)
-    places = (found.row_texts[found.rows], found.columns)
-    kind_weights = np.zeros(1 << bits)
-    weights = np.array(list(features.KIND_WEIGHTS.values()))
-    np.maximum.at(kind_weights, found.columns, weights[found.kinds])
-    return sparse.csr_matrix((ones, places), shape=(len(texts), 1 << bits)), kind_weights
 
 
 def inverse_frequencies(counts: sparse.csr_matrix) -> F64:
@@ -148,23 +140,36 @@ def find_thresholds(labels: Labels, probabilities: F64, aim_precision: float | N
 
 
 def _left_out_scores(
-    rows: sparse.csr_matrix, labels: Labels, examples: Sequence[Example], recipe: Recipe
+    rows: sparse.csr_matrix, lessons: Lessons, recipe: Recipe, done: Callable[[], None]
 ) -> F64:
-    """Scores of each example by a model that saw neither it nor a rendering of it."""
-    scores = np.zeros(labels.shape)
-    groups = [example.group for example in examples]
-    for seen, unseen in GroupKFold(recipe.folds).split(rows, groups=groups):
-        part = _fit_linear(rows[seen], labels[seen], recipe)
+    """Scores of each row by a model that saw neither it nor a rendering of it."""
+    scores = np.zeros(lessons.labels.shape)
+    for seen, unseen in GroupKFold(recipe.folds).split(rows, groups=lessons.groups):
+        part = _fit_linear(rows, lessons, recipe, seen)
         scores[unseen] = rows[unseen] @ part.weights + part.intercepts
+        done()
     return scores
 
 
-def _fit_linear(rows: sparse.csr_matrix, labels: Labels, recipe: Recipe) -> LinearPart:
-    weights = np.zeros((rows.shape[1], labels.shape[1]))
-    intercepts = np.zeros(labels.shape[1])
-    for column in range(labels.shape[1]):
+def _thresholds(
+    labels: Labels, known: Labels, probabilities: F64, aim_precision: float | None
+) -> F64:
+    """`find_thresholds`, each topic's on the rows that say something about it."""
+    said = [(column, known[:, column]) for column in range(labels.shape[1])]
+    parts = [(labels[rows][:, [c]], probabilities[rows][:, [c]]) for c, rows in said]
+    return np.concatenate([find_thresholds(*part, aim_precision) for part in parts])
+
+
+def _fit_linear(
+    rows: sparse.csr_matrix, lessons: Lessons, recipe: Recipe, seen: NDArray[np.intp] | None = None
+) -> LinearPart:
+    """One machine a topic, on the rows (of those `seen`) that say something about it."""
+    n_topics = lessons.labels.shape[1]
+    weights, intercepts = np.zeros((rows.shape[1], n_topics)), np.zeros(n_topics)
+    for column in range(n_topics):
+        chosen = lessons.known[:, column] if seen is None else seen[lessons.known[seen, column]]
         machine = LinearSVC(C=recipe.cost, random_state=0)
-        machine.fit(rows, labels[:, column])
+        machine.fit(rows[chosen], lessons.labels[chosen, column], lessons.weights[chosen])
         weights[:, column] = machine.coef_[0]
         intercepts[column] = machine.intercept_[0]
     return LinearPart(weights, intercepts)
@@ -175,27 +180,31 @@ def _fit_english(rows: sparse.csr_matrix, english: Labels, recipe: Recipe) -> Li
     if english.all() or not english.any():
         sign = 1.0 if english.all() else -1.0
         return LinearPart(np.zeros((rows.shape[1], 1)), np.array([sign]))
-    return _fit_linear(rows, english[:, None], recipe)
+    machine = LinearSVC(C=recipe.cost, random_state=0).fit(rows, english)
+    return LinearPart(machine.coef_.T, machine.intercept_)
 
 
-def _calibrate_by_language(scores: F64, labels: Labels, english: Labels) -> tuple[F64, F64]:
+def _calibrate_by_language(
+    scores: F64, labels: Labels, known: Labels, english: Labels
+) -> tuple[F64, F64]:
     """Slopes and offsets, 2 x topics: scores of other languages are lower for the same truth,
     because fewer of their words have been seen.
     """
-    slopes, offsets = (np.stack([part, part]) for part in _calibrate(scores, labels))
+    slopes, offsets = (np.stack([part, part]) for part in _calibrate(scores, labels, known))
     for row, chosen in enumerate((english, ~english)):
         enough = labels[chosen].sum(axis=0) >= MIN_CASES
         if enough.any():
-            own = _calibrate(scores[chosen][:, enough], labels[chosen][:, enough])
-            slopes[row, enough], offsets[row, enough] = own
+            parts = (part[chosen][:, enough] for part in (scores, labels, known))
+            slopes[row, enough], offsets[row, enough] = _calibrate(*parts)
     return slopes, offsets
 
 
-def _calibrate(scores: F64, labels: Labels) -> tuple[F64, F64]:
-    """Platt's slope and offset for each topic."""
+def _calibrate(scores: F64, labels: Labels, known: Labels) -> tuple[F64, F64]:
+    """Platt's slope and offset for each topic, from the rows that say something about it."""
     slopes, offsets = np.ones(labels.shape[1]), np.zeros(labels.shape[1])
     for column in range(labels.shape[1]):
-        curve = LogisticRegression(C=100.0).fit(scores[:, [column]], labels[:, column])
+        said = known[:, column]
+        curve = LogisticRegression(C=100.0).fit(scores[said][:, [column]], labels[said, column])
         slopes[column], offsets[column] = curve.coef_[0, 0], curve.intercept_[0]
     return slopes, offsets
 
