@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
@@ -43,7 +43,9 @@ class Sample(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Heartbeat(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A process at one moment. `stopped` is set by its last beat, when it ends by intent."""
+    """A process at one moment. `stopped` is set by its last beat, when it ends by intent;
+    `model` is the version of the topic model that a worker uses.
+    """
 
     process: str
     role: str
@@ -54,6 +56,7 @@ class Heartbeat(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     rss_bytes: int
     samples: tuple[Sample, ...] = ()
     stopped: bool = False
+    model: str = ""
 
 
 _encoder = msgspec.json.Encoder()
@@ -85,10 +88,17 @@ def collect_samples(registry: CollectorRegistry = REGISTRY) -> tuple[Sample, ...
     )
 
 
-async def beat(redis: Redis, keys: Keys, role: str, stop: asyncio.Event) -> None:
+async def beat(
+    redis: Redis,
+    keys: Keys,
+    role: str,
+    stop: asyncio.Event,
+    model: Callable[[], str] = lambda: "",
+) -> None:
     """Write this process's heartbeat every second until `stop`, then once more as stopped.
 
     Never raises for Redis: while it is away the beats are missed and nothing else happens.
+    `model` tells which version of the topic model is in use now.
     """
     started_at = datetime.now(UTC)
     host = socket.gethostname()
@@ -106,6 +116,7 @@ async def beat(redis: Redis, keys: Keys, role: str, stop: asyncio.Event) -> None
             rss_bytes=read_rss_bytes(),
             samples=collect_samples(),
             stopped=stopped,
+            model=model(),
         )
         written = await _write(redis, keys, heartbeat)
         if stopped:

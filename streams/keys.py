@@ -109,3 +109,26 @@ class Keys:
     def model_file(self, version: str) -> str:
         """String: the bytes of a promoted model (streams/models.py)."""
         return f"{self._tag}models:file:{version}"
+
+    def funnel(self, quarter: int) -> str:
+        """Hash, gone after eight days: topic|outcome -> articles of one quarter of an hour,
+        numbered from 1970 (streams/quality.py).
+        """
+        return f"{self._tag}quality:funnel:{quarter}"
+
+    def probabilities(self, version: str, day: int) -> str:
+        """Hash, gone after weeks: topic|bin -> articles of one day, numbered from 1970, by one
+        model (streams/quality.py).
+        """
+        return f"{self._tag}quality:probabilities:{version}:{day}"
+
+    def left_out(self, version: str) -> str:
+        """String, gone after weeks: how a model's probabilities fell on reports left out of its
+        fit, JSON (streams/quality.py).
+        """
+        return f"{self._tag}quality:left-out:{version}"
+
+    @property
+    def actions(self) -> str:
+        """List: the last actions from the page, newest first, JSON (streams/action_log.py)."""
+        return self._tag + "actions"

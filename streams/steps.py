@@ -70,9 +70,11 @@ class ScreenStep:
         kafka_topic: str,
         sources: Collection[str] = (),
         reached: Callable[[str], None] = lambda place: None,
+        watched: Callable[[Sequence[Any], Sequence[Any], datetime], None] | None = None,
     ) -> None:
         """`kafka_topic` is where alerts go; `reached` hears each of PLACES as it is passed.
-        `sources` are those that are counted one by one.
+        `sources` are those that are counted one by one; `watched` is given every batch that is
+        done, with its decisions.
         """
         self._sources = frozenset(sources)
         self._screen = screen
@@ -81,6 +83,7 @@ class ScreenStep:
         self._clock = clock
         self._kafka_topic = kafka_topic
         self._reached = reached
+        self._watched = watched
 
     def decode(self, raw: bytes) -> Article:
         """The article in a Kafka message. Raises RecordError."""
@@ -103,6 +106,8 @@ class ScreenStep:
         await self._send(self._kafka_topic, [_message(alert) for alert in alerts])
         self._reached("alerted")
         _count(records, decisions, now, self._sources)
+        if self._watched is not None:
+            self._watched(screened, decisions, now)
 
     async def _decide(self, screened: Sequence[Any], now: datetime) -> Sequence[DecisionLike]:
         decisions = await self._assign(screened, now)
