@@ -7,7 +7,6 @@ the acknowledging). Does not know what is done with a batch: `streams/worker.py`
 from __future__ import annotations
 
 import logging
-import ssl
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -155,13 +154,10 @@ class WorkerApp(faust.App):
 
 
 def _credentials(kafka: KafkaSettings) -> Any:
-    if kafka.security_protocol == "PLAINTEXT":
-        return None
-    context = None
-    if kafka.security_protocol.endswith("SSL"):
-        context = ssl.create_default_context(cafile=kafka.ssl_cafile or None)
-    if not kafka.security_protocol.startswith("SASL"):
-        return faust.SSLCredentials(context)
+    connection = kafka.connection()
+    context = connection.tls() if connection.uses_tls else None
+    if not connection.uses_sasl:
+        return context and faust.SSLCredentials(context)
     return faust.SASLCredentials(
         username=kafka.sasl_username,
         password=kafka.sasl_password.get_secret_value(),

@@ -31,6 +31,7 @@ from connectors.sources.settings import (
 )
 from connectors.web_client import WebClient
 from streams.embedded import EmbeddedBroker, EmbeddedError, EmbeddedRedis
+from streams.plaintext import plaintext_remarks
 from streams.redis_client import connect_redis
 from streams.settings import Settings
 from streams.state_dir import find_holder
@@ -64,6 +65,9 @@ async def check_all(settings: Settings) -> list[Finding]:
     Call it on the main thread; it blocks the event loop while an embedded server starts.
     """
     findings = _check_places(settings) + _check_subscriptions(settings)
+    findings += [
+        Finding(remark.subject, "warning", remark.detail) for remark in plaintext_remarks(settings)
+    ]
     findings += await asyncio.gather(
         _check_kafka(settings), _check_redis(settings), _check_model(settings)
     )

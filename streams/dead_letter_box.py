@@ -18,7 +18,7 @@ from connectors.records import SCHEMA_HEADER, RecordError
 from streams.dead_letters import DeadLetter, decode_dead_letter
 from streams.kafka_topics import ALERTS, ARTICLES, DEAD_LETTERS, PRODUCER_PARTITIONS
 from streams.settings import KafkaSettings
-from streams.topic_setup import KafkaAwayError, connection_to, wanted_kafka_topics
+from streams.topic_setup import KafkaAwayError, wanted_kafka_topics
 
 # No answer from a partition for so long: Kafka is away.
 SILENCE_S = 10.0
@@ -83,7 +83,7 @@ async def replay(kafka: KafkaSettings, letters: Iterable[DeadLetter]) -> int:
         for letter in letters
         if (kafka_topic := way_back(letter, kafka))
     ]
-    publisher = Publisher(connection_to(kafka), kafka.prefix + ARTICLES, partition)
+    publisher = Publisher(kafka.connection(), kafka.prefix + ARTICLES, partition)
     try:
         for start in range(0, len(messages), TOGETHER):
             await publisher.send(messages[start : start + TOGETHER])
@@ -97,7 +97,7 @@ async def replay(kafka: KafkaSettings, letters: Iterable[DeadLetter]) -> int:
 def _read_all(kafka: KafkaSettings, kafka_topic: str) -> Iterator[bytes]:
     try:
         consumer = KafkaConsumer(
-            **connection_to(kafka).options(),
+            **kafka.connection().options(),
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             fetch_max_wait_ms=50,

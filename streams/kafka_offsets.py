@@ -21,7 +21,6 @@ from aiokafka.errors import (
     KafkaTimeoutError,
     NotCoordinatorForGroupError,
 )
-from aiokafka.helpers import create_ssl_context
 
 from streams.settings import KafkaSettings
 
@@ -53,9 +52,10 @@ def client_options(settings: KafkaSettings) -> dict[str, Any]:
         "security_protocol": settings.security_protocol,
         "request_timeout_ms": REQUEST_TIMEOUT_MS,
     }
-    if settings.security_protocol.endswith("SSL"):
-        options["ssl_context"] = create_ssl_context(cafile=settings.ssl_cafile or None)
-    if settings.security_protocol.startswith("SASL"):
+    connection = settings.connection()
+    if connection.uses_tls:
+        options["ssl_context"] = connection.tls()
+    if connection.uses_sasl:
         options["sasl_mechanism"] = settings.sasl_mechanism
         options["sasl_plain_username"] = settings.sasl_username
         options["sasl_plain_password"] = settings.sasl_password.get_secret_value()

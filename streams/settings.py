@@ -26,6 +26,7 @@ from pydantic import (
 from connectors.addresses import is_loopback
 from connectors.sinks.settings import AnySink
 from connectors.sources.settings import AnySource
+from streams.connection_settings import KafkaSettings, RedisSettings
 from streams.settings_faults import readable_fault, reference_faults
 from streams.state_dir import find_holder
 from streams.subscription_settings import (
@@ -41,6 +42,7 @@ __all__ = [
     "STARTER",
     "EmbeddedSettings",
     "KafkaSettings",
+    "MetricsSettings",
     "NewsroomSettings",
     "PageSettings",
     "RedisSettings",
@@ -64,51 +66,6 @@ class SettingsError(Exception):
     def __init__(self, faults: list[str]) -> None:
         super().__init__("\n".join(faults))
         self.faults = faults
-
-
-class KafkaSettings(Table):
-    """Where Kafka is, and how Wirebell's Kafka topics are named and cut."""
-
-    bootstrap_servers: str = "127.0.0.1:9092"
-    """Brokers to begin with: host:port, several separated by commas."""
-    prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{0,64}$")] = ""
-    """What the names of the Kafka topics begin with; keeps several lines apart on one cluster."""
-    partitions: Annotated[int, Field(ge=1, le=256)] = 4
-    """Partitions of each Kafka topic; as many workers can share the work."""
-    replication_factor: Annotated[int, Field(ge=1, le=5)] = 1
-    """Copies of each partition; 3 on a cluster that matters."""
-    embedded: bool = False
-    """The broker is the embedded one: one producer per partition, short fetch waits."""
-    whole_slices: bool = True
-    """Workers take whole slices of partitions from Faust; off is Faust's own way, slower."""
-    session_timeout_s: Annotated[float, Field(ge=3, le=300)] = 45
-    """Seconds without a sign of life after which Kafka gives a worker's partitions away."""
-    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
-    """How the connection is protected."""
-    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "PLAIN"
-    """How the login is made when the protocol is a SASL one."""
-    sasl_username: str = ""
-    """Who logs in."""
-    sasl_password: SecretStr = SecretStr("")
-    """Its password; write "${NAME}" to read it from the environment."""
-    ssl_cafile: str = ""
-    """File with the certificate authority that signed the brokers; empty for the system's."""
-
-
-class RedisSettings(Table):
-    """Where Redis is. `prefix` keeps several lines (or test runs) apart in one Redis."""
-
-    url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
-    """redis://, rediss:// (TLS) or unix:// address, with user and password if it has them."""
-    prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")] = "wirebell"
-    """The hash tag that every key begins with."""
-
-    @field_validator("url")
-    @classmethod
-    def _known_scheme(cls, url: SecretStr) -> SecretStr:
-        if not url.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
-            raise ValueError("must begin with redis://, rediss:// or unix://")
-        return url
 
 
 class NewsroomSettings(Table):
@@ -177,6 +134,17 @@ class PageSettings(Table):
         return {"sink": sink, "to": place} if sink else None
 
 
+class MetricsSettings(Table):
+    """Where the workers and the sources process serve `/metrics`; the page has it on its own
+    port. Any address but loopback needs the page's token, which Prometheus then shows.
+    """
+
+    host: str = "127.0.0.1"
+    """Address to listen on; any but loopback needs page.token."""
+    port: Annotated[int, Field(ge=0, le=65_535)] = 8088
+    """Port of the sources, workers from the next on, each the first that is free; 0 is off."""
+
+
 class EmbeddedSettings(Table):
     """The broker and the Redis that `wirebell up` starts where none are named.
 
@@ -199,6 +167,7 @@ class Settings(Table):
     redis: RedisSettings = RedisSettings()
     newsroom: NewsroomSettings = NewsroomSettings()
     page: PageSettings = PageSettings()
+    metrics: MetricsSettings = MetricsSettings()
     embedded: EmbeddedSettings = EmbeddedSettings()
     state_dir: Path = Path("var")
     """Folder for logs, locks and the embedded stores' data."""
@@ -216,6 +185,13 @@ class Settings(Table):
         faults = reference_faults(self.model_dump())
         if faults:
             raise ValueError("; ".join(faults))
+        return self
+
+    @model_validator(mode="after")
+    def _numbers_outside_need_a_token(self) -> Settings:
+        guarded = self.page.token.get_secret_value() or self.metrics.port == 0
+        if not guarded and not is_loopback(self.metrics.host):
+            raise ValueError("metrics.host is not loopback, so page.token is needed")
         return self
 
     def thresholds(self) -> dict[str, float]:
@@ -345,6 +321,11 @@ def _join_running_line(document: dict[str, Any]) -> None:
 
 def _resolve_paths(document: dict[str, Any], base: Path) -> dict[str, Any]:
     """Paths in the file are relative to the file, so that it works from every folder."""
+    kafka = document.get("kafka")
+    for name in ("ssl_cafile", "ssl_certfile", "ssl_keyfile"):
+        path = kafka.get(name) if isinstance(kafka, dict) else None
+        if isinstance(kafka, dict) and isinstance(path, str) and path:
+            kafka[name] = str(base / path)
     for source in document.get("sources", []):
         path = source.get("path") if isinstance(source, dict) else None
         if isinstance(path, str) and path != "-":

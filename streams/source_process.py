@@ -31,13 +31,13 @@ from streams.dead_letters import DeadLetter, Origin, encode_dead_letter, make_de
 from streams.heartbeat import beat
 from streams.kafka_topics import ARTICLES, DEAD_LETTERS, producer_partition
 from streams.keys import Keys
+from streams.metrics_listener import serve_metrics
 from streams.redis_client import connect_redis
 from streams.settings import Settings
 from streams.source_status import SourceStatus, SourceStatuses
 from streams.source_wishes import SourceWishes
 from streams.topic_setup import (
     KafkaAwayError,
-    connection_to,
     create_kafka_topics,
     read_cluster_id,
 )
@@ -69,7 +69,7 @@ class SourceProcess:
         self._keys = Keys(settings.redis.prefix)
         self._admin = CallThread("kafka-admin")
         self._publisher = Publisher(
-            connection_to(settings.kafka),
+            settings.kafka.connection(),
             settings.kafka.prefix + ARTICLES,
             producer_partition("sources", embedded=settings.kafka.embedded),
         )
@@ -78,13 +78,14 @@ class SourceProcess:
         """Poll until `stop`; ends within two seconds of it. Waits while Kafka is away."""
         redis = connect_redis(self._settings.redis.url.get_secret_value())
         heart = asyncio.create_task(beat(redis, self._keys, "sources", stop))
+        numbers = asyncio.create_task(serve_metrics(self._settings, "sources", stop))
         async with WebClient() as web_client:
             sources = [make_source(each, web_client) for each in self._enabled]
             try:
                 await self._poll(redis, sources, stop)
             finally:
                 self._admin.end()
-                await _within(CLOSE_S, [heart, self._publisher.close(), *_closing(sources)])
+                await _within(CLOSE_S, [heart, numbers, self._publisher.close(), *_closing(sources)])
                 await redis.aclose()
 
     async def _poll(self, redis: Redis, sources: Sequence[Source], stop: asyncio.Event) -> None:

@@ -14,7 +14,6 @@ from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
-from connectors.kafka_connection import KafkaConnection
 from connectors.publisher import describe
 from streams.kafka_topics import PRODUCER_PARTITIONS, KafkaTopic, declared
 from streams.settings import KafkaSettings
@@ -25,18 +24,6 @@ REQUEST_TIMEOUT_MS = 10_000
 
 class KafkaAwayError(Exception):
     """The cluster did not do what was asked; the message is one line. Ask again later."""
-
-
-def connection_to(settings: KafkaSettings) -> KafkaConnection:
-    """How a kafka-python client reaches the configured cluster."""
-    return KafkaConnection(
-        bootstrap_servers=settings.bootstrap_servers,
-        security_protocol=settings.security_protocol,
-        sasl_mechanism=settings.sasl_mechanism,
-        sasl_username=settings.sasl_username,
-        sasl_password=settings.sasl_password.get_secret_value(),
-        ssl_cafile=settings.ssl_cafile,
-    )
 
 
 def wanted_kafka_topics(settings: KafkaSettings) -> tuple[KafkaTopic, ...]:
@@ -79,7 +66,7 @@ def _admin(settings: KafkaSettings) -> Iterator[Any]:
     """An admin client for one task; the one door for what Kafka's admin side raises."""
     try:
         admin = KafkaAdminClient(
-            **connection_to(settings).options(),
+            **settings.connection().options(),
             client_id="wirebell-admin",
             bootstrap_timeout_ms=CONNECT_TIMEOUT_MS,
             request_timeout_ms=REQUEST_TIMEOUT_MS,
@@ -89,7 +76,17 @@ def _admin(settings: KafkaSettings) -> Iterator[Any]:
         finally:
             admin.close()
     except (KafkaError, OSError) as error:
-        raise KafkaAwayError(f"Kafka at {settings.bootstrap_servers}: {describe(error)}") from error
+        said = f"Kafka at {settings.bootstrap_servers}: {describe(error)}"
+        raise KafkaAwayError(said + _possible_cause(settings)) from error
+
+
+def _possible_cause(settings: KafkaSettings) -> str:
+    """A secured broker ends a connection that it refuses; the client only sees that it ended."""
+    connection = settings.connection()
+    causes = ["the login is wrong"] if connection.uses_sasl else []
+    if connection.uses_tls:
+        causes += ["a certificate is not accepted"]
+    return f" (or {', or '.join(causes)})" if causes else ""
 
 
 def _create(admin: Any, missing: Sequence[KafkaTopic], settings: KafkaSettings) -> None:

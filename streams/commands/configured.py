@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import structlog
 import typer
 
 from streams import logs
+from streams.plaintext import plaintext_remarks
 from streams.settings import Settings, SettingsError, load_settings
+
+_log = structlog.get_logger(__name__)
 
 
 def begin(config: Path | None, process: str) -> Settings:
@@ -24,4 +28,6 @@ def begin(config: Path | None, process: str) -> Settings:
         raise typer.Exit(2) from None
     logs.configure(settings.log_level, process)
     logs.register_secrets(settings)
+    for remark in plaintext_remarks(settings):
+        _log.warning("not encrypted", what=remark.subject, detail=remark.detail)
     return settings

@@ -28,7 +28,6 @@ from streams.keys import Keys
 from streams.observations import Observer
 from streams.redis_client import connect_redis
 from streams.settings import Settings, Target
-from streams.topic_setup import connection_to
 
 # Viewers hold their event stream open for good; they are cut off when the page stops.
 SHUTDOWN_S = 0.5
@@ -105,7 +104,7 @@ def _canaries(observer: Observer) -> CanaryWatch:
     """Canaries for the line that is watched; the first when a worker has come up."""
     kafka = observer.settings.kafka
     publisher = Publisher(
-        connection_to(kafka),
+        kafka.connection(),
         kafka.prefix + ARTICLES,
         producer_partition("page", embedded=kafka.embedded),
     )

@@ -19,7 +19,7 @@ from streams.kafka_topics import ARTICLES, producer_partition
 from streams.keys import Keys
 from streams.redis_client import connect_redis
 from streams.stories import Stories
-from streams.topic_setup import connection_to, create_kafka_topics
+from streams.topic_setup import create_kafka_topics
 from tests.fakes.worker_line import open_line
 from tests.integration.test_worker_process import start_worker
 from tests.lanes import Lane, until
@@ -50,7 +50,7 @@ async def test_canaries_come_back_and_are_told_to_nobody_and_counted_nowhere(
     settings, keys = kafka.settings(), Keys(redis_prefix)
     create_kafka_topics(settings)
     partition = producer_partition("page", embedded=settings.embedded)
-    publisher = Publisher(connection_to(settings), settings.prefix + ARTICLES, partition)
+    publisher = Publisher(settings.connection(), settings.prefix + ARTICLES, partition)
     watch = CanaryWatch(redis, keys, publisher, ready=lambda: True, every_s=1)
     stop = asyncio.Event()
     with open_line(kafka, redis_url, redis_prefix, tmp_path) as line:

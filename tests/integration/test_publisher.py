@@ -16,7 +16,7 @@ from connectors.kafka_connection import KafkaConnection
 from connectors.publisher import _RECORD_FAULTS, Message, Publisher, PublishError
 from connectors.records import Article, RecordError, decode_article
 from streams.embedded import free_port
-from streams.topic_setup import connection_to, create_kafka_topics
+from streams.topic_setup import create_kafka_topics
 from tests.kafka.apache import ApacheKafka
 from tests.lanes import Lane, read_kafka_topic, until
 
@@ -40,7 +40,7 @@ def _articles(count: int, start: int = 0) -> list[Article]:
 async def publisher(kafka: Lane) -> AsyncIterator[Publisher]:
     await asyncio.to_thread(create_kafka_topics, kafka.settings())
     publisher = Publisher(
-        connection_to(kafka.settings()),
+        kafka.settings().connection(),
         kafka.prefix + "articles",
         partition=0 if kafka.embedded else None,
     )
@@ -98,7 +98,7 @@ async def test_after_the_embedded_broker_is_killed_it_publishes_again(
     lane, server = embedded_kafka, embedded_kafka.server
     assert server is not None
     await asyncio.to_thread(create_kafka_topics, lane.settings())
-    publisher = Publisher(connection_to(lane.settings()), lane.prefix + "articles", 0)
+    publisher = Publisher(lane.settings().connection(), lane.prefix + "articles", 0)
     await publisher.publish(_articles(200))
     server.kill()  # its log goes with it
     server.start()
@@ -114,7 +114,7 @@ async def test_after_a_wiped_node_of_apache_kafka_it_publishes_again(
     with ApacheKafka(tmp_path_factory.mktemp("wiped") / "node") as node:
         lane = Lane("apache", node.bootstrap_servers, kafka_prefix, node)
         await asyncio.to_thread(create_kafka_topics, lane.settings())
-        publisher = Publisher(connection_to(lane.settings()), kafka_prefix + "articles")
+        publisher = Publisher(lane.settings().connection(), kafka_prefix + "articles")
         await publisher.publish(_articles(200))
         node.kill()
         node.wipe()
@@ -165,7 +165,7 @@ async def test_closing_while_kafka_is_gone_takes_two_seconds_at_most_and_leaves_
     assert server is not None
     await asyncio.to_thread(create_kafka_topics, lane.settings())
     before = threading.active_count()
-    publisher = Publisher(connection_to(lane.settings()), lane.prefix + "articles", 0)
+    publisher = Publisher(lane.settings().connection(), lane.prefix + "articles", 0)
     await publisher.publish(_articles(1))
     server.kill()
     waiting = asyncio.create_task(publisher.publish(_articles(1)))

@@ -105,7 +105,7 @@ class ApacheKafka(EmbeddedServer):
         )
         arguments = ("format", "-t", cluster_id, "-c", str(properties), "--ignore-formatted")
         done = subprocess.run(
-            self._java("kafka.tools.StorageTool", *arguments),
+            self._java("kafka.tools.StorageTool", *arguments, *self._format_options()),
             capture_output=True,
             text=True,
             check=False,
@@ -113,6 +113,10 @@ class ApacheKafka(EmbeddedServer):
         )
         if done.returncode:
             raise KafkaBrokenError(f"formatting Kafka's storage failed: {done.stderr[-500:]}")
+
+    def _format_options(self) -> tuple[str, ...]:
+        """What else the storage is formatted with: users, in a cluster that has them."""
+        return ()
 
     def _properties(self) -> str:
         controller = f"{LOOPBACK}:{self._controller_port}"
