@@ -21,6 +21,7 @@ from redis.asyncio import Redis
 from redis.exceptions import AuthenticationError, NoPermissionError, RedisError
 
 from connectors.publisher import Publisher
+from streams import topic_setup
 from streams.connection_settings import KafkaSettings
 from streams.kafka_offsets import KafkaOffsets
 from streams.kafka_topics import ARTICLES, WORKER_GROUP
@@ -124,7 +125,7 @@ async def secured_redis(plain_url: str, prefix: str, folder: Path) -> AsyncItera
         await admin.aclose()
 
 
-@pytest.mark.parametrize("way", ["PLAIN", "SCRAM-SHA-512", "certificate"])
+@pytest.mark.parametrize("way", ["SCRAM-SHA-512", "certificate"])
 async def test_the_line_works_on_a_secured_cluster(
     way: str,
     cluster: SecuredKafka,
@@ -161,7 +162,16 @@ async def test_the_line_works_on_a_secured_cluster(
     assert not [secret for secret in (PASSWORD, ITS_PASSWORD) if secret in said]
 
 
-def test_a_wrong_password_is_said_and_not_repeated(cluster: SecuredKafka) -> None:
+@pytest.fixture
+def short_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A refusal is seen as a connection that ends, again and again until patience does."""
+    monkeypatch.setattr(topic_setup, "CONNECT_TIMEOUT_MS", 1_000)
+
+
+def test_a_login_opens_and_a_wrong_password_is_said_and_not_repeated(
+    cluster: SecuredKafka, short_patience: None
+) -> None:
+    assert read_cluster_id(KafkaSettings(**login(cluster, "PLAIN")))
     with pytest.raises(KafkaAwayError) as refused:
         read_cluster_id(KafkaSettings(**login(cluster, "PLAIN", STRANGER)))
     assert "the login is wrong" in str(refused.value)
@@ -169,7 +179,7 @@ def test_a_wrong_password_is_said_and_not_repeated(cluster: SecuredKafka) -> Non
 
 
 def test_a_broker_of_an_unknown_authority_is_not_trusted(
-    cluster: SecuredKafka, tmp_path: Path
+    cluster: SecuredKafka, short_patience: None, tmp_path: Path
 ) -> None:
     stranger = tmp_path / "stranger.pem"
     trustme.CA().cert_pem.write_to_path(str(stranger))
@@ -179,14 +189,16 @@ def test_a_broker_of_an_unknown_authority_is_not_trusted(
 
 
 def test_without_a_certificate_the_listener_that_asks_for_one_is_closed(
-    cluster: SecuredKafka,
+    cluster: SecuredKafka, short_patience: None
 ) -> None:
     table = {**certificate(cluster), "ssl_certfile": ""}
     with pytest.raises(KafkaAwayError):
         read_cluster_id(KafkaSettings(**table))
 
 
-def test_without_tls_a_secured_cluster_answers_nothing(cluster: SecuredKafka) -> None:
+def test_without_tls_a_secured_cluster_answers_nothing(
+    cluster: SecuredKafka, short_patience: None
+) -> None:
     with pytest.raises(KafkaAwayError):
         read_cluster_id(KafkaSettings(bootstrap_servers=cluster.bootstrap_servers))
 
