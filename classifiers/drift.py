@@ -1,16 +1,14 @@
 """Drift: whether a model's probabilities still fall as they fell on its training reports.
 
-Owns the histogram and the measure. Does not count live articles (streams/quality.py does) and
-does not say why: a new war, a new publisher, a broken feed.
+Owns the measure. The histograms are made in histogram.py and counted by streams/quality.py; why
+they differ (a new war, a new publisher, a broken feed) is for a person to find.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Final
-
-import numpy as np
-from numpy.typing import NDArray
 
 #: Ten bins of a tenth each. The first is left out of the measure: how many reports are about
 #: something else altogether is the wire's mix, and no wire has the mix of training reports.
@@ -22,28 +20,18 @@ MIN_REPORTS: Final = 100
 #: another population.
 MOVED, CHANGED = 0.1, 0.25
 
-Counts = NDArray[np.int64]
-
-
-def histogram(probabilities: NDArray[np.floating]) -> Counts:
-    """n x topics probabilities to topics x BINS counts."""
-    n_topics = probabilities.shape[1]
-    bins = np.minimum((probabilities * BINS).astype(np.int64), BINS - 1).clip(min=0)
-    places = bins + np.arange(n_topics) * BINS
-    return np.bincount(places.ravel(), minlength=n_topics * BINS).reshape(n_topics, BINS)
-
 
 def stability_index(live: Sequence[float], reference: Sequence[float]) -> float | None:
     """The population stability index of two histograms of BINS counts, over the bins that are
     compared; None where either has too few reports. Half a report is added to each bin, so that
     an empty one does not make it infinite. 0 is the same; it has no upper bound.
     """
-    shares = []
-    for counts in (live, reference):
-        compared = np.asarray(counts[FIRST_COMPARED:], dtype=np.float64)
-        if compared.sum() < MIN_REPORTS:
-            return None
-        smoothed = compared + 0.5
-        shares.append(smoothed / smoothed.sum())
-    ours, theirs = shares
-    return float(((ours - theirs) * np.log(ours / theirs)).sum())
+    if min(sum(live[FIRST_COMPARED:]), sum(reference[FIRST_COMPARED:])) < MIN_REPORTS:
+        return None
+    ours, theirs = _shares(live), _shares(reference)
+    return sum((one - two) * math.log(one / two) for one, two in zip(ours, theirs, strict=True))
+
+
+def _shares(counts: Sequence[float]) -> list[float]:
+    smoothed = [count + 0.5 for count in counts[FIRST_COMPARED:]]
+    return [count / sum(smoothed) for count in smoothed]

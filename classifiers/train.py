@@ -18,8 +18,8 @@ from sklearn.model_selection import GroupKFold
 from sklearn.svm import LinearSVC
 
 from classifiers.artifact import Artifact
-from classifiers.drift import histogram
 from classifiers.examples import Example
+from classifiers.histogram import histogram
 from classifiers.lessons import F64, Labels, Lessons, lessons_of
 from classifiers.topics import TOPICS, Topic
 

@@ -1,9 +1,8 @@
 """What the workers see of the model's work: how its probabilities fall, and what becomes of the
 articles about each topic.
 
-Owns the counting in a worker, the counts in Redis and their reading. Judges nothing
-(streams/dashboard/quality.py does). Counts may be repeated after a kill, as metrics are: they are
-for looking, nothing is decided by them.
+Owns the counting in a worker and the writing; they are read in streams/quality_log.py. Counts
+may be repeated after a kill, as metrics are: they are for looking, nothing is decided by them.
 """
 
 from __future__ import annotations
@@ -14,26 +13,23 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Protocol
 
 import msgspec
 import numpy as np
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from classifiers.drift import BINS, Counts, histogram
+from classifiers.histogram import Counts, histogram
 from classifiers.topics import Topic
 from connectors.records import Alert
 from streams.canary import is_canary
 from streams.keys import Keys
+from streams.quality_log import DAY_S, KEEP_PROBABILITIES, QUARTER_S
 from streams.screening import Screened
 
-QUARTER_S, DAY_S = 900, 86_400
 # The same hour a week ago, and an hour of grace.
 KEEP_FUNNEL = timedelta(days=8)
-# The last week against the first one with this model, while it is in force for a month or two.
-KEEP_PROBABILITIES = timedelta(days=60)
-WEEK_DAYS = 7
 # Of a batch so many are enough: they are as good a sample as the whole, and a batch of 256 would
 # cost a worker at full speed 2 % of its time.
 SAMPLED = 64
@@ -79,17 +75,6 @@ class DecisionLike(Protocol):
     def alert(self) -> Alert | None:
         """What it is news of."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Probabilities:
-    """How one model's probabilities fell: topic -> counts of BINS bins, in the last week, in its
-    first week on this line (empty while that is the last week too), and on left-out reports.
-    """
-
-    last_week: Mapping[str, Sequence[int]]
-    first_week: Mapping[str, Sequence[int]]
-    left_out: Mapping[str, Sequence[int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,58 +172,3 @@ class QualityCounts:
         if len(pipe):
             await pipe.execute()
         self._introduced = version
-
-
-@dataclass(frozen=True, slots=True)
-class QualityLog:
-    """The counts of all workers. Every method raises RedisError when Redis is away."""
-
-    redis: Redis
-    keys: Keys
-
-    async def funnel(self, until: datetime, quarters: int = 4) -> Mapping[str, Mapping[str, int]]:
-        """Topic ("" is every article) -> outcome -> articles, of the quarters of an hour that
-        were over at `until`.
-        """
-        last = int(until.timestamp() // QUARTER_S)
-        pipe = self.redis.pipeline(transaction=False)
-        for quarter in range(last - quarters, last):
-            pipe.hgetall(self.keys.funnel(quarter))
-        return _summed(await pipe.execute())
-
-    async def probabilities(self, version: str, now: datetime) -> Probabilities:
-        """How the probabilities of a model fell, by topic."""
-        today = int(now.timestamp() // DAY_S)
-        days = range(today - KEEP_PROBABILITIES.days + 1, today + 1)
-        pipe = self.redis.pipeline(transaction=False)
-        for day in days:
-            pipe.hgetall(self.keys.probabilities(version, day))
-        pipe.get(self.keys.left_out(version))
-        *rows, left_out = await pipe.execute()
-        seen = [row for row in rows[:-WEEK_DAYS] if row]
-        return Probabilities(
-            _binned(rows[-WEEK_DAYS:]), _binned(seen[:WEEK_DAYS]), _left_out(left_out)
-        )
-
-
-def _summed(rows: Sequence[Mapping[Any, Any]]) -> dict[str, Counter[str]]:
-    summed: dict[str, Counter[str]] = {}
-    for row in rows:
-        for name, number in row.items():
-            topic, _, what = name.decode().partition("|")
-            summed.setdefault(topic, Counter())[what] += int(number)
-    return summed
-
-
-def _binned(rows: Sequence[Mapping[Any, Any]]) -> dict[str, list[int]]:
-    return {
-        topic: [counts[str(number)] for number in range(BINS)]
-        for topic, counts in _summed(rows).items()
-    }
-
-
-def _left_out(raw: bytes | None) -> Mapping[str, Sequence[int]]:
-    try:
-        return msgspec.json.decode(raw, type=dict[str, list[int]]) if raw else {}
-    except msgspec.DecodeError:
-        return {}

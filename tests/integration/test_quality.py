@@ -15,7 +15,8 @@ from classifiers.topics import TOPICS, Topic
 from connectors.records import Article
 from streams.canary import make_canary
 from streams.keys import Keys
-from streams.quality import QUARTER_S, QualityCounts, QualityLog
+from streams.quality import QualityCounts
+from streams.quality_log import QUARTER_S, QualityLog
 from streams.redis_client import connect_redis
 from streams.screening import Screened
 from streams.stories import Decision

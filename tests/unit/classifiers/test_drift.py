@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from classifiers.drift import BINS, CHANGED, MIN_REPORTS, MOVED, histogram, stability_index
+from classifiers.drift import BINS, CHANGED, MIN_REPORTS, MOVED, stability_index
+from classifiers.histogram import histogram
 
 SURE = [900, 5, 4, 3, 3, 4, 6, 15, 40, 120]
 
