@@ -96,11 +96,14 @@ class Scorer:
         return np.asarray(self._table[columns, topic] / length, dtype=np.float32)
 
     def _slice_probabilities(self, texts: Sequence[str]) -> F32:
-        found = features.extract(texts, self.bits)
+        return self.features_probabilities(features.extract(texts, self.bits), len(texts))
+
+    def features_probabilities(self, found: Features, n_texts: int) -> F32:
+        """The features of n texts to n x topics probabilities."""
         scores, english = self._scores_and_english(found)
-        pooled = pool(scores, found, len(texts), self._intercepts)
+        pooled = pool(scores, found, n_texts, self._intercepts)
         leads = np.flatnonzero(np.diff(found.row_texts, prepend=-1))
-        curve = np.zeros(len(texts), dtype=np.intp)
+        curve = np.zeros(n_texts, dtype=np.intp)
         curve[found.row_texts[leads]] = english[leads] < 0
         logits = pooled * self._slopes[curve] + self._offsets[curve]
         return np.asarray(1 / (1 + np.exp(-logits.clip(-_MAX_LOGIT, _MAX_LOGIT))), dtype=np.float32)
