@@ -2,6 +2,9 @@
 
 Owns encoding, validated decoding and size limits. Knows nothing of Kafka itself: the
 publisher puts `SCHEMA_HEADER` on each message, the worker hands the raw bytes back here.
+
+A version may add fields; an older reader passes over them, so that sources and workers can be
+brought up to date in any order. What an older reader would misread gets a Kafka topic of its own.
 """
 
 from __future__ import annotations
@@ -93,16 +96,20 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Toll(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The highest number said of one kind ("killed", "injured", ...) and who said it."""
+    """The highest number said of one kind ("killed", "injured", ...) and who said it: whom the
+    report names ("police"; "" when it names nobody), and the publisher of the report.
+    """
 
     kind: str
     number: int
     publisher: str
+    said_by: str = ""
 
 
 class Story(msgspec.Struct, frozen=True, kw_only=True):
     """What an editor threads together, at one revision. `topics` come highest first,
     `reports` in order of first report. `changes` says why `revision` rose to what it is.
+    Editors may have made it part of another (`merged_into`, that story's id) or muted it.
     """
 
     id: str
@@ -121,6 +128,8 @@ class Story(msgspec.Struct, frozen=True, kw_only=True):
     changes: tuple[str, ...]
     corrected: str = ""
     withdrawn: bool = False
+    merged_into: str = ""
+    muted: bool = False
 
 
 class Alert(msgspec.Struct, frozen=True, kw_only=True):

@@ -31,7 +31,7 @@ class EvidenceFact(msgspec.Struct, frozen=True, array_like=True):
 
 
 class PlaceFact(msgspec.Struct, frozen=True, array_like=True):
-    """A place of the article, best first.."""
+    """A place of the article, best first."""
 
     name: str
     country: str
@@ -43,8 +43,9 @@ class PlaceFact(msgspec.Struct, frozen=True, array_like=True):
 class Facts(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     """One article as its story sees it. Times are seconds since 1970, UTC.
 
-    A copy (syndicated text) carries only who published it, when, and its numbers: an agency's
-    next version is the same text with a higher toll.
+    `said_by` names who said the number of a kind, where the text does. A copy (syndicated text)
+    carries who published it, when, and its numbers (an agency's next version is the same text
+    with a higher toll), and what a story of its own needs, should an editor split it off.
     """
 
     article_id: str
@@ -62,6 +63,7 @@ class Facts(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     evidence: tuple[EvidenceFact, ...] = ()
     places: tuple[PlaceFact, ...] = ()
     tolls: tuple[tuple[str, int], ...] = ()
+    said_by: tuple[tuple[str, str], ...] = ()
 
     @property
     def reported_at(self) -> datetime:
@@ -77,7 +79,13 @@ class Facts(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
             screened_at=self.screened_at,
             published_at=self.published_at,
             copy=True,
+            title=self.title,
+            url=self.url,
+            language=self.language,
+            topics=self.topics,
+            places=self.places[:1],
             tolls=self.tolls,
+            said_by=self.said_by,
         )
 
 

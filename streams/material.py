@@ -10,6 +10,7 @@ from datetime import timedelta
 
 from classifiers.topics import TOPICS
 from connectors.records import AlertKind, Priority, Report, Story
+from streams.pace import Speed
 
 #: Independent publishers at which a story has become more certain.
 MILESTONES = (2, 3, 5, 10, 20, 50, 100)
@@ -23,7 +24,7 @@ GRAVE = frozenset(
 #: A single report of a topic must be this sure of it to be called a flash.
 SURE = 0.9
 MANY_KILLED = 10
-#: Independent publishers within `SUDDEN` that make a story breaking.
+#: Independent publishers within `SUDDEN` that make a story big.
 SUDDEN_PUBLISHERS = 3
 SUDDEN = timedelta(minutes=60)
 LABELS = {topic.id: topic.label for topic in TOPICS}
@@ -37,7 +38,7 @@ class Growth:
     before or None, now); `publishers` is the number of independent publishers when it rose,
     else 0. `correction`, `withdrawal` and `restored` (reported again after everybody had
     withdrawn it) name the publisher; `all_withdrawn` says that nobody is left who stands by
-    the story.
+    the story. `speed` is there when reports come much faster than before.
     """
 
     first: bool = False
@@ -49,6 +50,7 @@ class Growth:
     withdrawal: str = ""
     restored: str = ""
     all_withdrawn: bool = False
+    speed: Speed | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,8 @@ def judge(growth: Growth) -> Verdict:
     changes += [f"new place: {place}" for place in growth.places]
     if growth.publishers in MILESTONES:
         changes.append(f"{growth.publishers} independent publishers")
+    if growth.speed is not None:
+        changes.append(_breaking(growth.speed))
     if growth.restored:
         changes.insert(0, f"reported again by {growth.restored}")
     if growth.withdrawal:
@@ -80,8 +84,17 @@ def judge(growth: Growth) -> Verdict:
     return Verdict("update", tuple(changes)) if changes else Verdict(None)
 
 
-def prioritise(story: Story) -> tuple[Priority, str]:
-    """How urgent a story is at this revision, and why, in words."""
+def judge_merge(headline: str, publishers: int, growth: Growth) -> Verdict:
+    """What an editor's merge brings: so many publishers more, and the growth besides."""
+    more = f"{publishers} more publisher{'' if publishers == 1 else 's'}" if publishers else ""
+    merged = f"merged with “{headline}”" + (f": {more}" if more else "")
+    return Verdict("update", (merged, *judge(growth).changes))
+
+
+def prioritise(story: Story, speed: Speed | None = None) -> tuple[Priority, str]:
+    """How urgent a story is at this revision, and why, in words. `speed`: it is breaking."""
+    if story.merged_into:
+        return "routine", "part of another story now"
     if story.withdrawn:
         return "routine", "withdrawn by every publisher that reported it"
     grave = [topic for topic in story.topics if topic.topic in GRAVE]
@@ -90,15 +103,17 @@ def prioritise(story: Story) -> tuple[Priority, str]:
     reasons = [f"{topic.label} {topic.probability:.2f}" for topic in (grave or story.topics)[:1]]
     if killed:
         reasons.append(f"{killed} killed")
-    if sudden >= 2:
+    if speed is not None:
+        reasons.append(_breaking(speed))
+    elif sudden >= 2:
         minutes = int(SUDDEN.total_seconds() // 60)
         reasons.append(f"{sudden} publishers within {minutes} minutes")
     elif len(story.reports) > 1:
         reasons.append(f"{len(story.reports)} publishers")
     sure = bool(grave) and (grave[0].probability >= SURE or len(story.reports) > 1)
-    if sure and (killed >= MANY_KILLED or sudden >= SUDDEN_PUBLISHERS):
+    big = killed >= MANY_KILLED or sudden >= SUDDEN_PUBLISHERS or speed is not None
+    if sure and big:
         return "flash", ", ".join(reasons)
-    big = killed >= MANY_KILLED or sudden >= SUDDEN_PUBLISHERS
     if big or (grave and (killed or len(story.reports) > 1 or sure)):
         return "urgent", ", ".join(reasons)
     return "routine", ", ".join(reasons) or "no topic is sure"
@@ -121,3 +136,11 @@ def _higher(kind: str, before: int | None, now: int) -> bool:
 
 def _toll(kind: str, before: int | None, now: int) -> str:
     return f"{now} {kind}" if before is None else f"{now} {kind}, {before} before"
+
+
+def _breaking(speed: Speed) -> str:
+    usual = f"{speed.usual:.1f} an hour before" if speed.usual else "none before"
+    return (
+        f"breaking: {speed.reports} reports by {speed.publishers} publishers within 60 minutes,"
+        f" {usual}"
+    )

@@ -24,10 +24,12 @@ from classifiers.topics import TOPIC_IDS
 from classifiers.translations import LANGUAGES
 from connectors.records import Alert, Story
 from streams import facts as fact_store
-from streams.facts import decode_facts, encode_facts, material_digest
+from streams.chronicle import tell
+from streams.entries import Entry, Member, decode_entry, standing
+from streams.facts import encode_facts, material_digest
 from streams.keys import Keys
 from streams.screening import Screened
-from streams.story import FOLD_VERSION, Folded, Step, fold
+from streams.story import FOLD_VERSION, Folded, Step
 
 _SCRIPT: Final = (Path(__file__).parent / "lua" / "stories.lua").read_bytes()
 _SCRIPT_SHA: Final = hashlib.sha1(_SCRIPT, usedforsecurity=False).hexdigest()
@@ -173,19 +175,19 @@ class Stories:
                 decisions[index] = _decision(answer, steps)
         return decisions
 
-    async def members(self, story_id: str) -> list[tuple[float, fact_store.Facts]]:
-        """Every member of a story, in order, each with the likeness by which it joined."""
+    async def entries(self, story_id: str) -> list[Entry]:
+        """All entries of a story's list, in order: its articles and the marks of editors."""
         found = await self._read("LRANGE", self._keys.story(story_id) + ":m", 0, -1)
-        return [(raw[0] / 255, decode_facts(raw[1:])) for raw in cast(list[bytes], found)]
+        return [decode_entry(raw) for raw in cast(list[bytes], found)]
+
+    async def members(self, story_id: str) -> list[Member]:
+        """Every article of a story, in order, each with the likeness by which it joined."""
+        return standing(await self.entries(story_id))
 
     async def steps(self, story_id: str) -> list[Step]:
         """How a story came about: every step of its fold; empty when it is not kept."""
-        folded: Folded | None = None
-        steps = []
-        for _, facts in await self.members(story_id):
-            steps.append(fold(folded, facts, story_id, self._languages))
-            folded = steps[-1].folded
-        return steps
+        told = tell(None, await self.entries(story_id), story_id, self._languages)
+        return [step for step in told if step is not None]
 
     async def recent(self, limit: int = 50) -> list[Story]:
         """The stories last seen, newest first, each at its latest revision."""
@@ -221,10 +223,11 @@ class Stories:
         for story, seq, kept, members in folds:
             folded = _decode_folded(kept) if kept else None
             story_id = story.decode()
-            for at, raw in enumerate(members, start=seq + 1):
-                step = fold(folded, decode_facts(raw[1:]), story_id, self._languages)
-                folded = step.folded
-                if (story, at) in wanted:
+            entries = [decode_entry(raw) for raw in members]
+            told = tell(folded, entries, story_id, self._languages)
+            for at, step in enumerate(told, start=seq + 1):
+                folded = step.folded if step is not None else folded
+                if step is not None and (story, at) in wanted:
                     steps[story, at] = step
             if folded is not None and len(members) >= KEEP_FOLD_EVERY:
                 self._unkept[story_id] = (seq + len(members), msgspec.msgpack.encode(folded))
@@ -328,10 +331,11 @@ def _kinds(facts: fact_store.Facts) -> int:
 
 
 def _decision(answer: list[Any], steps: dict[tuple[bytes, int], Step]) -> Decision:
-    flag, story, seq, repeated, score = answer
+    flag, story, seq, repeated, score, *moved = answer
     if flag == b"o":
         return OFF_TOPIC
-    named, again, likeness = story.decode(), bool(repeated), score / 255
+    # Where editors have merged or split, the story that it is in now is another.
+    named, again, likeness = (moved or [story])[0].decode(), bool(repeated), score / 255
     step = steps.get((story, seq)) if flag in _FOLDED_FLAGS else None
     if step is not None and step.alert is not None:
         return Decision(step.outcome, "", named, step.alert, again, likeness)

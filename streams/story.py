@@ -2,7 +2,7 @@
 
 Owns what a story looks like at each revision. The same members give the same story and the
 same alerts, always: that is what makes a redelivered article harmless. Which growth is material
-is decided in material.py; who is a member, in stories.py.
+is decided in material.py; who is a member, in stories.py; what editors change, in chronicle.py.
 """
 
 from __future__ import annotations
@@ -11,16 +11,19 @@ from typing import Literal
 
 import msgspec
 
-from connectors.records import Alert, Evidence, Place, Report, Story, Toll, TopicScore
+from connectors.records import Alert, AlertKind, Evidence, Place, Report, Story, Toll, TopicScore
 from streams.facts import Facts, PlaceFact, moment
 from streams.headline import clarity
 from streams.material import LABELS, MAX_NEW_PLACES, Growth, Verdict, judge, prioritise
+from streams.pace import MAX_TIMES, Speed, jump, still_breaking
 from streams.publishers import publisher_key
 
 #: Raise when the fold gives another result for the same members: kept folds are then not used.
-FOLD_VERSION = "1"
+FOLD_VERSION = "2"
 MAX_STORY_PLACES = 8
 MAX_STORY_EVIDENCE = 5
+#: What came while a story was muted and is told when it is not any more.
+MAX_MISSED = 8
 
 Outcome = Literal["new", "update", "joined", "duplicate"]
 
@@ -29,7 +32,9 @@ class Folded(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     """A story after some of its members, with what later members are judged against.
 
     `articles` are the ids of all members; `withdrawn` those that their publishers withdrew.
-    `places` come with the number of articles that name them.
+    `places` come with the number of articles that name them; `times` are (reported at, seconds;
+    publisher) of the latest articles, in order of time; `broke` is its last jump in speed.
+    `missed` is what would have rung while the story was muted.
     """
 
     story: Story
@@ -38,6 +43,9 @@ class Folded(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     articles: tuple[str, ...]
     withdrawn: tuple[str, ...] = ()
     places: tuple[tuple[PlaceFact, int], ...] = ()
+    times: tuple[tuple[float, str], ...] = ()
+    broke: Speed | None = None
+    missed: tuple[str, ...] = ()
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -55,11 +63,28 @@ def fold(before: Folded | None, facts: Facts, story_id: str, languages: tuple[st
     """
     growth = Growth(first=True) if before is None else grow(before, facts)
     verdict = judge(growth)
-    folded = _add(before or _empty(facts, story_id), facts, verdict, languages)
+    folded = add(before, facts, story_id, languages)
+    if growth.speed is not None:
+        folded = msgspec.structs.replace(folded, broke=growth.speed)
+    return conclude(folded, verdict, facts, "duplicate" if facts.copy else "joined")
+
+
+def conclude(
+    folded: Folded, verdict: Verdict, by: Facts | float, otherwise: Outcome = "joined"
+) -> Step:
+    """The story at its next revision, with its alert, if the verdict says so. `by` is the
+    article, or when an editor did it. A muted story keeps growth for later.
+    """
+    story = folded.story
+    if story.muted and verdict.kind == "update":
+        missed = (*folded.missed, *verdict.changes)[-MAX_MISSED:]
+        return Step(msgspec.structs.replace(folded, missed=missed), otherwise)
     if verdict.kind is None:
-        return Step(folded, "duplicate" if facts.copy else "joined")
+        return Step(folded, otherwise)
+    story = msgspec.structs.replace(story, revision=story.revision + 1, changes=verdict.changes)
+    folded = msgspec.structs.replace(folded, story=story)
     outcome: Outcome = "new" if verdict.kind == "new" else "update"
-    return Step(folded, outcome, _alert(folded.story, verdict, facts))
+    return Step(folded, outcome, _alert(folded, verdict.kind, by))
 
 
 def grow(before: Folded, facts: Facts) -> Growth:
@@ -82,6 +107,24 @@ def grow(before: Folded, facts: Facts) -> Growth:
         publishers=len(reporting) + 1 if newcomer else 0,
         correction=facts.publisher if facts.status == "correction" else "",
         restored=facts.publisher if story.withdrawn else "",
+        speed=jump(_times_after(before, facts), before.broke),
+    )
+
+
+def grown(before: Folded, after: Folded) -> Growth:
+    """What several members together added; publishers aside."""
+    known = {topic.topic for topic in before.story.topics}
+    names = {(place.country, place.name) for place in before.story.places}
+    highest = {toll.kind: toll.number for toll in before.story.tolls}
+    new = [p.name for p in after.story.places if (p.country, p.name) not in names]
+    return Growth(
+        topics=tuple(t.topic for t in after.story.topics if t.topic not in known),
+        places=tuple(new[: max(0, MAX_NEW_PLACES - len(before.places))]),
+        tolls=tuple(
+            (toll.kind, highest.get(toll.kind), toll.number)
+            for toll in after.story.tolls
+            if toll.number > highest.get(toll.kind, 0)
+        ),
     )
 
 
@@ -115,8 +158,10 @@ def _empty(facts: Facts, story_id: str) -> Folded:
     return Folded(story=story, clarity=-2.0, headline_from="", articles=())
 
 
-def _add(before: Folded, facts: Facts, verdict: Verdict, languages: tuple[str, ...]) -> Folded:
-    """The story with one more member, at the next revision if the verdict says so."""
+def add(before: Folded | None, facts: Facts, story_id: str, languages: tuple[str, ...]) -> Folded:
+    """The story with one more member, at the same revision."""
+    before = before or _empty(facts, story_id)
+    times = _times_after(before, facts)
     known = facts.article_id in before.articles
     articles = before.articles if known else (*before.articles, facts.article_id)
     story = msgspec.structs.replace(
@@ -125,8 +170,6 @@ def _add(before: Folded, facts: Facts, verdict: Verdict, languages: tuple[str, .
         first_seen=min(before.story.first_seen, facts.reported_at),
         last_seen=max(before.story.last_seen, facts.reported_at),
     )
-    if verdict.kind is not None:
-        story = msgspec.structs.replace(story, revision=story.revision + 1, changes=verdict.changes)
     before = msgspec.structs.replace(before, story=story, articles=articles)
     if facts.copy:
         story = msgspec.structs.replace(story, tolls=_tolls(story.tolls, facts))
@@ -136,7 +179,16 @@ def _add(before: Folded, facts: Facts, verdict: Verdict, languages: tuple[str, .
         all_gone = all(report.article_id in gone for report in story.reports)
         story = msgspec.structs.replace(story, withdrawn=all_gone)
         return msgspec.structs.replace(before, story=story, withdrawn=tuple(sorted(gone)))
+    before = msgspec.structs.replace(before, times=times)
     return _told(_counted(before, facts), facts, languages)
+
+
+def _times_after(before: Folded, facts: Facts) -> tuple[tuple[float, str], ...]:
+    """When the latest reports came, by the publishers' clocks; an edit is no other report."""
+    if facts.article_id in before.articles:
+        return before.times
+    report = (facts.reported_at.timestamp(), publisher_key(facts.publisher))
+    return tuple(sorted((*before.times, report))[-MAX_TIMES:])
 
 
 def _counted(before: Folded, facts: Facts) -> Folded:
@@ -178,18 +230,22 @@ def _told(before: Folded, facts: Facts, languages: tuple[str, ...]) -> Folded:
     )
 
 
-def _alert(story: Story, verdict: Verdict, facts: Facts) -> Alert:
-    priority, reason = prioritise(story)
-    assert verdict.kind is not None
+def _alert(folded: Folded, kind: AlertKind, by: Facts | float) -> Alert:
+    story = folded.story
+    newest = folded.times[-1][0] if folded.times else 0.0
+    breaking = folded.broke if still_breaking(newest, folded.broke) else None
+    priority, reason = prioritise(story, breaking)
+    article = by if isinstance(by, Facts) else None
+    published = None if article is None else article.published_at
     return Alert(
         id=f"{story.id}:{story.revision}",
-        kind=verdict.kind,
+        kind=kind,
         priority=priority,
         priority_reason=reason,
         story=story,
-        published_at=None if facts.published_at is None else moment(facts.published_at),
-        fetched_at=moment(facts.fetched_at),
-        screened_at=moment(facts.screened_at),
+        published_at=None if published is None else moment(published),
+        fetched_at=moment(by.fetched_at if isinstance(by, Facts) else by),
+        screened_at=moment(by.screened_at if isinstance(by, Facts) else by),
     )
 
 
@@ -252,15 +308,20 @@ def _places(
 def _tolls(tolls: tuple[Toll, ...], facts: Facts) -> tuple[Toll, ...]:
     """The highest number of each kind and who said it; a correction's number replaces it."""
     highest = {toll.kind: toll for toll in tolls}
+    named = dict(facts.said_by)
     for kind, number in facts.tolls:
         said = highest.get(kind)
         if said is None or number > said.number or facts.status == "correction":
-            highest[kind] = Toll(kind=kind, number=number, publisher=facts.publisher)
+            highest[kind] = Toll(
+                kind=kind, number=number, publisher=facts.publisher, said_by=named.get(kind, "")
+            )
     return tuple(highest.values())
 
 
 def _reports(reports: tuple[Report, ...], facts: Facts) -> tuple[Report, ...]:
-    """Publishers in order of first report; an edited report shows its newer title."""
+    """Publishers in the order of their first reports by their own clocks, whoever reached us
+    first; an edited report shows its newer title.
+    """
     key = publisher_key(facts.publisher)
     for index, report in enumerate(reports):
         if publisher_key(report.publisher) == key:
@@ -276,4 +337,4 @@ def _reports(reports: tuple[Report, ...], facts: Facts) -> tuple[Report, ...]:
         reported_at=facts.reported_at,
         language=facts.language,
     )
-    return (*reports, report)
+    return tuple(sorted((*reports, report), key=lambda one: one.reported_at))

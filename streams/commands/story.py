@@ -12,6 +12,7 @@ from redis.exceptions import RedisError
 
 from classifiers.similarity import cosine, fingerprints, shared_words
 from connectors.records import Story
+from streams.entries import Member
 from streams.facts import Facts
 from streams.keys import Keys
 from streams.logs import escape
@@ -39,11 +40,12 @@ def command(
         typer.echo(line)
 
 
-def tell(members: list[tuple[float, Facts]], steps: list[Step]) -> Iterator[str]:
+def tell(members: list[Member], steps: list[Step]) -> Iterator[str]:
     """The lines that tell a story: what it is now, then how each article joined."""
     yield from _now(steps[-1].folded.story)
     earlier: list[Facts] = []
-    for (score, facts), step in zip(members, steps, strict=True):
+    for member, step in zip(members, steps, strict=True):
+        score, facts = member.score, member.facts
         place = "" if not facts.places else f" [{facts.places[0].name}]"
         title = facts.title or facts.summary[:80] or facts.article_id
         at = f"{facts.reported_at:%Y-%m-%d %H:%M}"
@@ -95,7 +97,7 @@ def _why(score: float, facts: Facts, earlier: list[Facts]) -> str:
     return f"joined (likeness {score:.2f}) by: {words}{shared}"
 
 
-async def _fetch(settings: Settings, story_id: str) -> tuple[list[tuple[float, Facts]], list[Step]]:
+async def _fetch(settings: Settings, story_id: str) -> tuple[list[Member], list[Step]]:
     redis = connect_redis(settings.redis.url.get_secret_value())
     try:
         newsroom = settings.newsroom

@@ -7,23 +7,26 @@
 -- then     per folded story to keep: story; members folded; version; bytes
 -- (No msgpack around bytes: cmsgpack knows only strings.)
 --
--- Answers { {flag, story, seq, repeated, score}, ... }, { {story, folded, bytes, {member, ...}}, ... }:
+-- Answers { {flag, story, seq, repeated, score, home}, ... }, { {story, folded, bytes, {member, ...}}, ... }:
 -- per article in order, and per story what is needed to fold it up to the highest seq asked for.
 --   flag  m member (the fold says what it is)  c copy  q quiet: nothing about it is new
 --         g its story is no longer kept        o known nowhere, and about no topic or withdrawn
+--   home  the story it is in now, where editors have merged or split (else as `story`)
 --
 -- Keys under the tag:
---   a:<article>           story, then per version: digest, material digest, seq, flag
---   story:<id>            hash: n members, i indexed, l last seen, c countries, and the snapshot
+--   a:<article>           story, number in the index, then per version: digest, material digest, seq, flag
+--   story:<id>            hash: n members, i indexed, l last seen, c countries, the snapshot, and
+--                         e: the member from which on a snapshot is true (editing.lua)
 --   story:<id>:m          list: one score byte and the facts of each member
 --   p:<period>:<term>     postings of a term: article number, weight
 --   k:<count / 256>       story, towns, kinds, signature and words of 256 articles
 --   n                     count of indexed articles
 -- An article's number is its count times 8, and its language: who reads a posting knows both.
 --   stories               sorted set: stories by last seen
+--   into, left            hashes: merged story -> the kept one; article split off -> its story
 
 local POSTING, POSTING_BYTES, AT_ONCE = '>I4B', 5, 40
-local VERSION, VERSION_BYTES, STORY_CHARS = '>c6c4I4c1', 15, 12
+local VERSION, VERSION_BYTES, STORY_CHARS, NUMBER, NUMBER_BYTES = '>c6c4I4c1', 15, 12, '>I4', 4
 local CHUNK, STORY_BYTES, TOWNS_BYTES, SIGNATURE_BYTES = 256, 6, 8, 128
 local HEAD, HEAD_BYTES = '>I6c8I2', STORY_BYTES + TOWNS_BYTES + 2
 local RECORD, RECORD_BYTES = '>I6c8I2c128I2', HEAD_BYTES + SIGNATURE_BYTES + 2
@@ -50,10 +53,26 @@ end
 
 local function story_key(story) return tag .. 'story:' .. story end
 
+-- What editors changed (editing.lua): few stories, so that reading all of them costs nothing.
+local into, merges = {}, redis.call('HGETALL', tag .. 'into')
+for i = 1, #merges, 2 do into[merges[i]] = merges[i + 1] end
+local any_left = redis.call('EXISTS', tag .. 'left') == 1
+
+-- The story that an article is in now, of the story that it joined.
+local function home_of(id, story)
+  story = any_left and redis.call('HGET', tag .. 'left', id) or story
+  return into[story] or story
+end
+
+-- Records from before there were numbers have none.
+local function versions_from(record)
+  return STORY_CHARS + 1 + (#record - STORY_CHARS) % VERSION_BYTES
+end
+
 -- Versions of an article that Redis has seen: the one with this content, the one with this matter.
 local function find_version(record, article)
   local same, alike
-  for at = STORY_CHARS + 1, #record, VERSION_BYTES do
+  for at = versions_from(record), #record, VERSION_BYTES do
     local digest, material, seq, flag = struct.unpack(VERSION, record, at)
     if digest == article.digest then same = { seq, flag } end
     if material == article.material then alike = seq end
@@ -61,12 +80,18 @@ local function find_version(record, article)
   return same, alike
 end
 
-local function remember(article, story, record, seq, flag)
-  local versions = record and string.sub(record, STORY_CHARS + 1) or ''
+local function remember(article, story, record, seq, flag, number)
+  local from = record and versions_from(record)
+  local versions = record and string.sub(record, from) or ''
   local excess = #versions - (set.max_versions - 1) * VERSION_BYTES
   if excess > 0 then versions = string.sub(versions, excess + 1) end
+  -- What it said in a story that it is no longer in is known, and rings no more.
+  if record and string.sub(record, 1, STORY_CHARS) ~= story then
+    versions = string.gsub(versions, '(' .. string.rep('.', VERSION_BYTES - 1) .. ').', '%1g')
+  end
+  number = number and struct.pack(NUMBER, number) or record and string.sub(record, STORY_CHARS + 1, from - 1) or ''
   local version = struct.pack(VERSION, article.digest, article.material, seq, flag)
-  redis.call('SET', tag .. 'a:' .. article.id, story .. versions .. version, 'EX', set.keep_articles)
+  redis.call('SET', tag .. 'a:' .. article.id, story .. number .. versions .. version, 'EX', set.keep_articles)
 end
 
 -- A sum of products stays below this; what is above it counts the terms that were shared.
@@ -143,6 +168,11 @@ local function most_alike(sums, floor, limit)
   return found
 end
 
+local function kept_story(home)
+  local story = string.format('%012x', home)
+  return into[story] or story
+end
+
 local function read_record(number, bytes)
   local count = math.floor(number / LANGUAGES)
   local from = (count % CHUNK) * RECORD_BYTES
@@ -150,8 +180,7 @@ local function read_record(number, bytes)
 end
 
 -- A story that is still open: its id and what is known of it, or nothing.
-local function open_story(number, cache)
-  local story = string.format('%012x', number)
+local function open_story(story, cache)
   if cache[story] == nil then
     local known = redis.call('HMGET', story_key(story), 'i', 'l', 'c')
     cache[story] = known[1] and now - tonumber(known[2]) <= set.window and known or false
@@ -202,7 +231,7 @@ local function story_of_copy(article, sums, cache)
     if #record == RECORD_BYTES then
       local home, towns, _, signature, words = struct.unpack(RECORD, record)
       if is_copy(article, signature, words, towns) then
-        local story, known = open_story(home, cache)
+        local story, known = open_story(kept_story(home), cache)
         if known then return story, sums[number] end
       end
     end
@@ -225,6 +254,7 @@ local function nearest_story(article, sums, cache)
     local record = read_record(number, HEAD_BYTES)
     if #record == HEAD_BYTES then
       local home, towns, kinds = struct.unpack(HEAD, record)
+      home = kept_story(home)
       local alike = sums[number]
       if elsewhere(article.towns, towns) then
         alike = alike * (short and set.elsewhere_short or set.elsewhere)
@@ -286,6 +316,7 @@ local function index(article, story)
   local chunk = tag .. 'k:' .. math.floor(count / CHUNK)
   redis.call('SETRANGE', chunk, (count % CHUNK) * RECORD_BYTES, record)
   redis.call('EXPIRE', chunk, set.keep_index)
+  return number
 end
 
 -- Append a member; what the story is known by grows with it.
@@ -310,22 +341,23 @@ end
 -- An article that Redis knows: repeated, edited in passing, or edited in what matters.
 local function again(article, record)
   local story = string.sub(record, 1, STORY_CHARS)
+  local home = home_of(article.id, story)
   local same, alike = find_version(record, article)
-  if redis.call('EXISTS', story_key(story)) == 0 then
-    if same then return { 'g', story, 0, 1, 0 } end
+  if redis.call('EXISTS', story_key(same and story or home)) == 0 then
+    if same then return { 'g', story, 0, 1, 0, home } end
     return nil
   end
   if same then
     redis.call('EXPIRE', tag .. 'a:' .. article.id, set.keep_articles)
-    return { same[2], story, same[1], 1, 0 }
+    return { same[2], story, same[1], 1, 0, home }
   end
   if alike then
     remember(article, story, record, alike, 'q')
-    return { 'q', story, alike, 0, 0 }
+    return { 'q', story, alike, 0, 0, home }
   end
-  local seq = append(story, article, article.facts, 1)
-  remember(article, story, record, seq, 'm')
-  return { 'm', story, seq, 0, 255 }
+  local seq = append(home, article, article.facts, 1)
+  remember(article, home, record, seq, 'm')
+  return { 'm', home, seq, 0, 255, home }
 end
 
 local function first_time(article)
@@ -353,15 +385,15 @@ local function first_time(article)
   end
   local seq = append(story, article, article.facts, score / 65025)
   redis.call('HINCRBY', story_key(story), 'i', 1)
-  index(article, story)
-  remember(article, story, nil, seq, 'm')
+  remember(article, story, nil, seq, 'm', index(article, story))
   return { 'm', story, seq, 0, math.floor(score / 255) }
 end
 
 for at = 2 + 5 * set.articles, #ARGV, 4 do
   local key, folded, version = story_key(ARGV[at]), tonumber(ARGV[at + 1]), ARGV[at + 2]
-  local known = redis.call('HMGET', key, 'n', 'sn', 'sv')
-  if known[1] and (known[3] ~= version or tonumber(known[2] or 0) < folded) then
+  local known = redis.call('HMGET', key, 'n', 'sn', 'sv', 'e')
+  if known[1] and folded >= tonumber(known[4] or 0)
+    and (known[3] ~= version or tonumber(known[2] or 0) < folded) then
     redis.call('HSET', key, 'sn', folded, 'sv', version, 'sb', ARGV[at + 3])
   end
 end
