@@ -18,14 +18,13 @@ from streams.app import make_app
 from streams.canary_lane import CanaryLane
 from streams.dead_letters import DeadLetter, Stage
 from streams.delivery import open_deliveries
-from streams.desk import open_desks
+from streams.desk import open_editor_desk
 from streams.heartbeat import beat
 from streams.in_hand import InHand, open_in_hand
 from streams.kafka_topics import (
     ALERTS,
     ARTICLES,
     DEAD_LETTERS,
-    FEEDBACK,
     PRODUCER_PARTITIONS,
     WORKER_GROUP,
 )
@@ -34,6 +33,7 @@ from streams.outages import StoppedWaiting, outlast
 from streams.redis_client import connect_redis
 from streams.screening import screen
 from streams.settings import KafkaSettings, Settings
+from streams.slack_desk import open_desks
 from streams.steps import DeliverStep, ScreenStep, Sender
 from streams.stories import Stories
 from streams.topic_setup import create_kafka_topics
@@ -94,12 +94,13 @@ async def _run(
     stories = Stories(redis, keys, newsroom.window_hours * 3600, newsroom.languages)
     deliveries = open_deliveries(settings, redis, keys, bury_one)
     canaries = CanaryLane(settings, redis, model, bury_one)
-    desks = open_desks(
-        settings.sinks,
-        deliveries.ledger,
-        stories,
-        lambda key, value: sender.send(kafka.prefix + FEEDBACK, [(key, value)]),
-    )
+    editor = open_editor_desk(redis, keys, newsroom.window_hours * 3600)
+
+    async def tell(kafka_topic: str, key: bytes, value: bytes) -> None:
+        await sender.send(kafka.prefix + kafka_topic, [(key, value)])
+
+    topics = [(topic.id, topic.label) for topic in model.topics]
+    desks = open_desks(settings.sinks, editor, stories, topics)
     worker = Worker(app, bury, progress)
     worker.add_step(
         kafka.prefix + ARTICLES,
@@ -120,7 +121,8 @@ async def _run(
     )
     beating = functools.partial(beat, redis, keys, "worker")
     try:
-        await worker.run(stop, [deliveries.run, canaries.run, beating, *desks])
+        at_desk = functools.partial(editor.run, send=tell)
+        await worker.run(stop, [deliveries.run, canaries.run, beating, at_desk, *desks])
     finally:
         await deliveries.close()
 

@@ -27,12 +27,15 @@ Outcome = Literal["delivered", "not_sent", "unknown", "refused", "turned_off"]
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What somebody decided about a story, to be shown with it. `id` tells repeats."""
+    """What somebody decided about a story, to be shown with it. `id` tells repeats; `note` says
+    more of it, in a few words.
+    """
 
     id: str
     choice: str
     who: str
     at: datetime
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)

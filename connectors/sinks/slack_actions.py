@@ -26,9 +26,9 @@ _BUTTONS: dict[Choice, str] = {
     "mute": "Mute story",
 }
 _MENU: dict[Choice, str] = {
-    "wrong_topic": "Wrong topic",
+    "wrong_topic": "Wrong topic…",
     "follow": "Follow story",
-    "split": "Split off",
+    "split": "Split off…",
 }
 _CHOICES: dict[str, Choice] = {name: name for name in (*_BUTTONS, *_MENU)}
 _MARK = "wirebell"
@@ -37,10 +37,15 @@ _MAX_BLOCK_ID_CHARS = 255
 SIGNATURE_AGE_S = 300.0
 
 
+# What a choice still asks before it can be made: which topics, which report.
+ASKING: frozenset[Choice] = frozenset({"wrong_topic", "split"})
+
+
 @dataclass(frozen=True, slots=True)
 class Press:
     """Somebody chose something below a story. `id` is the same if Slack sends it twice;
     `target` is the destination's target as configured, `revision` what the message showed.
+    `trigger` lets a question be asked back, for three seconds.
     """
 
     id: str
@@ -50,40 +55,57 @@ class Press:
     target: str
     who: str
     who_name: str
+    trigger: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """The answer to what was asked back: the choice, and what was picked (values of options)."""
+
+    press: Press
+    picked: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """The slash command: what stands behind it, and who asks."""
+    """The slash command: what stands behind it, and who asks. `id` is the same if Slack sends it
+    twice.
+    """
 
     text: str
     who: str
+    who_name: str = ""
+    id: str = ""
 
 
 class Desk(Protocol):
-    """Who is told of what people do."""
+    """Who is told of what people do. Each answers within two seconds and raises nothing."""
 
-    async def pressed(self, press: Press) -> None:
-        """Take note of a choice. Slack has been answered before; may take its time, may be
-        called again with the same press, and raises nothing.
+    async def pressed(self, press: Press) -> bool:
+        """Take note of a choice. False: it is not written down, so Slack must not be told that
+        it is; the person then sees that it failed. May be called again with the same press.
         """
         ...
 
+    async def submitted(self, submission: Submission) -> str:
+        """Take note of an answer; "" when it is written down, else a sentence for the person."""
+        ...
+
     async def asked(self, question: Question) -> list[str]:
-        """Answer a question in lines of outside text, within two seconds; raises nothing."""
+        """Answer a question in lines of outside text."""
         ...
 
 
 def choices_block(alert: Alert, target: str) -> Block | None:
     """The row of buttons and the menu below a story; None where Slack has no room for its id."""
-    block_id = "|".join((_MARK, alert.story.id, str(alert.story.revision), target))
+    block_id = place_text(alert.story.id, alert.story.revision, target)
     if len(block_id) > _MAX_BLOCK_ID_CHARS or "|" in alert.story.id:
         return None
     buttons = [
-        {"type": "button", "action_id": choice, "text": _plain(label)}
+        {"type": "button", "action_id": choice, "text": plain(label)}
         for choice, label in _BUTTONS.items()
     ]
-    options = [{"text": _plain(label), "value": choice} for choice, label in _MENU.items()]
+    options = [{"text": plain(label), "value": choice} for choice, label in _MENU.items()]
     menu = {"type": "overflow", "action_id": "more", "options": options}
     return {"type": "actions", "block_id": block_id, "elements": [*buttons, menu]}
 
@@ -92,35 +114,62 @@ def presses_of(payload: Mapping[str, Any]) -> list[Press]:
     """The choices in what Slack sends after a click; [] for what is not ours."""
     if payload.get("type") != "block_actions":
         return []
-    user = _table(payload.get("user"))
-    who = str(user.get("id", ""))[:40]
-    name = one_line(str(user.get("username") or user.get("name") or who), 60)
+    who, name = who_of(payload)
+    trigger = str(payload.get("trigger_id", ""))[:200]
     found = []
     for action in payload.get("actions") or []:
-        entry = _table(action)
-        option = str(_table(entry.get("selected_option")).get("value", ""))
+        entry = table(action)
+        option = str(table(entry.get("selected_option")).get("value", ""))
         choice = _CHOICES.get(option or str(entry.get("action_id", "")))
-        mark, _, place = str(entry.get("block_id", "")).partition("|")
-        story_id, _, rest = place.partition("|")
-        revision, _, target = rest.partition("|")
-        if choice is None or mark != _MARK or not revision.isdecimal() or len(revision) > 9:
+        place = place_of(str(entry.get("block_id", "")))
+        if choice is None or place is None:
             continue
-        said = "|".join((who, story_id, choice, target, str(entry.get("action_ts", ""))))
-        press_id = hashlib.sha256(said.encode("utf-8", "replace")).hexdigest()[:32]
-        found.append(Press(press_id, choice, story_id, int(revision), target, who, name))
+        story_id, revision, target = place
+        press_id = choice_id(who, story_id, choice, target, str(entry.get("action_ts", "")))
+        found.append(Press(press_id, choice, story_id, revision, target, who, name, trigger))
     return found
+
+
+def place_text(story_id: str, revision: int, target: str) -> str:
+    """A message of ours, as it comes back with what people do: see `place_of`."""
+    return "|".join((_MARK, story_id, str(revision), target))
+
+
+def place_of(text: str) -> tuple[str, int, str] | None:
+    """Story id, revision and target in what `choices_block` wrote; None for what is not ours."""
+    mark, _, place = text.partition("|")
+    story_id, _, rest = place.partition("|")
+    revision, _, target = rest.partition("|")
+    if mark != _MARK or not revision.isdecimal() or len(revision) > 9:
+        return None
+    return story_id, int(revision), target
+
+
+def who_of(payload: Mapping[str, Any]) -> tuple[str, str]:
+    """Id and name of the person."""
+    user = table(payload.get("user"))
+    who = str(user.get("id", ""))[:40]
+    return who, one_line(str(user.get("username") or user.get("name") or who), 60)
+
+
+def choice_id(*said: str) -> str:
+    """The same for what a person did once, however often it is heard."""
+    return hashlib.sha256("|".join(said).encode("utf-8", "replace")).hexdigest()[:32]
 
 
 def question_of(fields: Mapping[str, Any]) -> Question:
     """The slash command in what Slack sends."""
-    return Question(str(fields.get("text", "")).strip()[:200], str(fields.get("user_id", ""))[:40])
+    who = str(fields.get("user_id", ""))[:40]
+    name = one_line(str(fields.get("user_name") or who), 60)
+    text = str(fields.get("text", "")).strip()[:200]
+    return Question(text, who, name, choice_id(who, text, str(fields.get("trigger_id", ""))))
 
 
 def reply_of(lines: list[str]) -> dict[str, Any]:
     """An answer that only the asker sees; Slack parses nothing in it."""
     shown = [one_line(line, 280) for line in lines] or ["…"]
     kept: list[Block] = [
-        {"type": "section", "text": _plain("\n".join(shown[start : start + 10]))}
+        {"type": "section", "text": plain("\n".join(shown[start : start + 10]))}
         for start in range(0, min(len(shown), 60), 10)
     ]
     return {"response_type": "ephemeral", "text": "Wirebell", "blocks": kept}
@@ -142,9 +191,11 @@ def signature_holds(secret: str, headers: Mapping[str, str], body: bytes, now: f
     return hmac.compare_digest(expected.encode(), given.encode("utf-8", "replace"))
 
 
-def _plain(text: str) -> dict[str, Any]:
+def plain(text: str) -> dict[str, Any]:
+    """A text object in which Slack parses nothing."""
     return {"type": "plain_text", "text": text, "emoji": False}
 
 
-def _table(value: object) -> dict[str, Any]:
+def table(value: object) -> dict[str, Any]:
+    """The object, if it is one of JSON's; else an empty one."""
     return value if isinstance(value, dict) else {}

@@ -33,7 +33,9 @@ _CHOSEN = {
     "mute": "muted",
     "wrong_topic": "wrong topic",
     "follow": "followed",
-    "split": "to be split off",
+    "split": "split off",
+    "merge": "merged",
+    "unmute": "no longer muted",
 }
 _SIRENS = {"flash": "🔴 FLASH", "urgent": "🟠 URGENT", "routine": ""}
 
@@ -177,7 +179,8 @@ def _times(alert: Alert, zone: ZoneInfo, updated_at: datetime | None) -> str:
 
 def _decided(verdicts: Sequence[Verdict], zone: ZoneInfo) -> str:
     return " · ".join(
-        f"{_CHOSEN.get(each.choice, each.choice)}: {each.who or 'somebody'} {_clock(each.at, zone)}"
+        f"{_CHOSEN.get(each.choice, each.choice)}{f' ({each.note})' if each.note else ''}: "
+        f"{each.who or 'somebody'} {_clock(each.at, zone)}"
         for each in verdicts
     )
 

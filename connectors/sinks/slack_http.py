@@ -14,6 +14,7 @@ import structlog
 from aiohttp import web
 
 from connectors.sinks.slack_actions import Desk, presses_of, question_of, reply_of, signature_holds
+from connectors.sinks.slack_views import refusal, submission_of
 
 MAX_BODY_BYTES = 200_000
 _log = structlog.get_logger(__name__)
@@ -35,7 +36,6 @@ class HttpListener:
         self.port = port
         self._desk = desk
         self._clock = clock
-        self._running: set[asyncio.Task[None]] = set()
         self.ready = asyncio.Event()
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -55,8 +55,6 @@ class HttpListener:
             await stop.wait()
         finally:
             await runner.cleanup()
-            if self._running:
-                await asyncio.wait(self._running, timeout=3)
 
     async def _post(self, request: web.Request) -> web.Response:
         body = await request.read()
@@ -70,8 +68,11 @@ class HttpListener:
             return web.Response(status=400)
         if payload is None:
             return web.json_response(reply_of(await self._desk.asked(question_of(fields))))
-        for press in presses_of(payload if isinstance(payload, dict) else {}):
-            task = asyncio.create_task(self._desk.pressed(press))
-            self._running.add(task)
-            task.add_done_callback(self._running.discard)
-        return web.Response()
+        payload = payload if isinstance(payload, dict) else {}
+        submission = submission_of(payload)
+        if submission is not None:
+            sentence = await self._desk.submitted(submission)
+            return web.json_response(refusal(sentence)) if sentence else web.Response()
+        heard = [await self._desk.pressed(press) for press in presses_of(payload)]
+        # What is not written down is not acknowledged: Slack shows the person that it failed.
+        return web.Response(status=200 if all(heard) else 503)

@@ -1,5 +1,6 @@
 """Slack's Socket Mode: what people do comes over a connection that we open, so that no address
-of ours has to be public. slack-sdk keeps the connection; this file acknowledges at once.
+of ours has to be public. slack-sdk keeps the connection; this file acknowledges what is written
+down, within three seconds.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ import asyncio
 import contextlib
 import logging
 import time
+from typing import Any
 
 import aiohttp
 import structlog
@@ -20,6 +22,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from connectors.sinks.slack_actions import Desk, presses_of, question_of, reply_of
 from connectors.sinks.slack_errors import result_of
+from connectors.sinks.slack_views import refusal, submission_of
 
 _log = structlog.get_logger(__name__)
 # slack-sdk logs addresses with tickets in them, and tracebacks for a connection that ended.
@@ -51,7 +54,6 @@ class SocketListener:
         self._api_url = api_url
         self._desk = desk
         self._again_s = again_s
-        self._running: set[asyncio.Task[None]] = set()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Listen until `stop`, connecting again whenever the connection ends."""
@@ -72,8 +74,6 @@ class SocketListener:
                     await client.leave()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), self._again_s)
-        if self._running:
-            await asyncio.wait(self._running, timeout=3)
 
     async def _listen(self, client: _Client, stop: asyncio.Event) -> None:
         """Until `stop`, or until slack-sdk has not mended the connection by itself for a while:
@@ -97,16 +97,17 @@ class SocketListener:
 
     async def _take(self, client: AsyncBaseSocketModeClient, request: SocketModeRequest) -> None:
         payload = request.payload if isinstance(request.payload, dict) else {}
+        answer: dict[str, Any] | None = None
+        submission = submission_of(payload) if request.type == "interactive" else None
         if request.type == "slash_commands":
             answer = reply_of(await self._desk.asked(question_of(payload)))
-            await client.send_socket_mode_response(
-                SocketModeResponse(envelope_id=request.envelope_id, payload=answer)
-            )
-            return
+        elif submission is not None:
+            sentence = await self._desk.submitted(submission)
+            answer = refusal(sentence) if sentence else None
+        elif request.type == "interactive":
+            heard = [await self._desk.pressed(press) for press in presses_of(payload)]
+            if not all(heard):
+                return  # not acknowledged: Slack shows the person that it failed
         # Everything else too: what is not acknowledged comes again.
-        await client.send_socket_mode_response(SocketModeResponse(envelope_id=request.envelope_id))
-        if request.type == "interactive":
-            for press in presses_of(payload):
-                task = asyncio.create_task(self._desk.pressed(press))
-                self._running.add(task)
-                task.add_done_callback(self._running.discard)
+        response = SocketModeResponse(envelope_id=request.envelope_id, payload=answer)
+        await client.send_socket_mode_response(response)

@@ -22,6 +22,8 @@ end
 redis.call('HSET', hash, 'verdicts', table.concat(kept, '\n'))
 if choice == 'mute' or choice == 'follow' then
   redis.call('HSET', hash, 'stance', choice)
+elseif choice == 'unmute' then
+  redis.call('HDEL', hash, 'stance')
 end
 -- A message of the story's own shows it; without one there is nothing to edit.
 if is[7] == '1' and redis.call('EXISTS', key('alert', is[1])) == 1 then

@@ -58,6 +58,8 @@ class FakeSlack:
     # Messages whose metadata names this part are not to Slack's taste.
     refuse: str = ""
     socket: FakeSocket = field(default_factory=FakeSocket)
+    # The windows that were opened.
+    views: list[dict[str, Any]] = field(default_factory=list)
     _runner: web.AppRunner | None = None
     _count: int = 0
 
@@ -167,6 +169,16 @@ class FakeSlack:
                 return _ok({"channel": channel, "ts": posted.ts, "text": body.get("text")})
         return _error("message_not_found")
 
+    def _views_open(self, body: dict[str, Any]) -> web.Response:
+        if not str(body.get("trigger_id", "")).startswith("trigger-"):
+            return _error("invalid_trigger_id")
+        faults = check_view(body["view"])
+        self.violations += faults
+        if faults:
+            return _error("invalid_arguments")
+        self.views.append(body["view"])
+        return _ok({"view": {"id": f"V{len(self.views)}"}})
+
     def _conversations_history(self, body: dict[str, Any]) -> web.Response:
         if "history" not in self.scopes:
             return _error("missing_scope")
@@ -256,6 +268,30 @@ def _check_block(block: dict[str, Any]) -> list[str]:
     if kind not in ("header", "section", "context", "actions", "divider"):
         return [f"invalid_blocks: unknown type {kind}"]
     return []
+
+
+def check_view(view: dict[str, Any]) -> list[str]:
+    """What Slack refuses in a window."""
+    faults = []
+    inputs = [block for block in view["blocks"] if block["type"] == "input"]
+    if not 1 <= len(view["title"]["text"]) <= 24:
+        faults.append("invalid_view: title")
+    if len(view.get("private_metadata", "")) > 3_000 or len(view.get("callback_id", "")) > 255:
+        faults.append("invalid_view: metadata")
+    if inputs and not view.get("submit"):
+        faults.append("invalid_view: an input needs a submit")
+    for block in inputs:
+        options = block["element"]["options"]
+        if not 1 <= len(options) <= 100:
+            faults.append(f"invalid_view: {len(options)} options")
+        for option in options:
+            if not 1 <= len(option["text"]["text"]) <= 75 or len(option["value"]) > 150:
+                faults.append("invalid_view: an option is too long")
+        initial = block["element"].get("initial_options", [])
+        one = block["element"].get("initial_option")
+        if any(each not in options for each in [*initial, *([one] if one else [])]):
+            faults.append("invalid_view: an initial option is none of the options")
+    return faults
 
 
 def _check_actions(block: dict[str, Any]) -> list[str]:

@@ -89,5 +89,30 @@ def click(message: dict[str, Any], choice: str, user: str = "U1", name: str = "a
         "type": "block_actions",
         "user": {"id": user, "username": name},
         "channel": {"id": "C0000001"},
+        "trigger_id": f"trigger-{next(_stamps)}",
         "actions": [action],
+    }
+
+
+def answer(view: dict[str, Any], *labels: str, user: str = "U1", name: str = "ann") -> Any:
+    """The payload of an answer to an open window: the options of these labels picked. Without
+    labels what stood there.
+    """
+    (block,) = [block for block in view["blocks"] if block["type"] == "input"]
+    element = block["element"]
+    several = element["type"].startswith("multi_")
+    picked = [each for each in element["options"] if each["text"]["text"] in labels]
+    assert len(picked) == len(labels), f"no such options: {labels}"
+    if not labels:
+        picked = element.get("initial_options", []) if several else [element["initial_option"]]
+    key = "selected_options" if several else "selected_option"
+    state = {element["action_id"]: {key: picked if several else picked[0]}}
+    return {
+        "type": "view_submission",
+        "user": {"id": user, "username": name},
+        "view": {
+            **{part: view[part] for part in ("callback_id", "private_metadata")},
+            "id": f"V{next(_stamps)}",
+            "state": {"values": {block["block_id"]: state}},
+        },
     }

@@ -8,7 +8,7 @@ import asyncio
 import hashlib
 import hmac
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,23 +18,30 @@ import aiohttp
 import pytest
 from kafka.errors import KafkaTimeoutError
 from pydantic import SecretStr
+from redis.asyncio import Redis
 
+from classifiers.topics import TOPICS
+from connectors.records import Alert
 from connectors.sinks.settings import SlackSettings
 from connectors.sinks.sink import Result, Verdict
 from connectors.sinks.slack import SlackSink
+from connectors.sinks.slack_actions import presses_of
 from connectors.sinks.slack_http import MAX_BODY_BYTES, HttpListener
 from connectors.sinks.slack_socket import SocketListener
+from connectors.sinks.slack_views import ViewOpener, submission_of, topics_view
 from streams.attempts import attempt_of
 from streams.delivery import Deliveries
-from streams.desk import StoryDesk, open_desks
+from streams.desk import open_editor_desk
 from streams.feedback import Feedback, decode_feedback
+from streams.slack_desk import SlackDesk, open_desks
 from streams.stories import Stories
 from tests.delivery_rig import SLACK_PACE, Rig, eventually, open_rig
 from tests.fakes.alerts import MORNING, make_alert
-from tests.fakes.slack_socket import click
+from tests.fakes.slack_socket import answer, click
 from tests.reports import START, article, screened
 
 SECRET = "8f742231b10e8888abcd99yyyzzz85a5"
+TOPIC_CHOICES = [(topic.id, topic.label) for topic in TOPICS]
 
 
 @pytest.fixture
@@ -50,16 +57,41 @@ class Kafka:
     records: list[Feedback] = field(default_factory=list)
     away: int = 0
 
-    async def publish(self, feedback: Feedback) -> None:
+    async def send(self, kafka_topic: str, key: bytes, value: bytes) -> None:
         if self.away:
             self.away -= 1
             raise KafkaTimeoutError("away")
-        self.records.append(feedback)
+        assert (kafka_topic, key) == ("feedback", b"s1")
+        self.records.append(decode_feedback(value))
 
 
-def desk_of(rig: Rig, kafka: Kafka) -> StoryDesk:
+@dataclass(slots=True)
+class RecordedEditing:
+    """What the desk has done to stories, in its order."""
+
+    done: list[tuple[str, ...]] = field(default_factory=list)
+
+    async def merge(self, story_id: str, other_story_id: str) -> Sequence[Alert]:
+        self.done.append(("merge", story_id, other_story_id))
+        return ()
+
+    async def split(self, story_id: str, article_id: str) -> Sequence[Alert]:
+        self.done.append(("split", story_id, article_id))
+        return ()
+
+    async def mute(self, story_id: str, *, muted: bool) -> Sequence[Alert]:
+        self.done.append(("mute" if muted else "unmute", story_id))
+        return ()
+
+
+def desk_of(rig: Rig) -> SlackDesk:
+    editor = open_editor_desk(rig.redis, rig.keys, 72 * 3600)
+    editor.ledger = rig.ledger()
+    settings = SlackSettings(token=SecretStr("xoxb-test"), api_url=rig.slack.url)
+    opener = ViewOpener(settings)
+    rig.stack.push_async_callback(opener.close)
     stories = Stories(rig.redis, rig.keys, 72 * 3600, ("en",))
-    return StoryDesk("slack", rig.ledger(), stories, kafka.publish)
+    return SlackDesk("slack", editor, stories, opener, TOPIC_CHOICES)
 
 
 def worker_of(rig: Rig) -> Deliveries:
@@ -73,13 +105,26 @@ def worker_of(rig: Rig) -> Deliveries:
 
 
 @asynccontextmanager
-async def listening(rig: Rig, desk: StoryDesk) -> AsyncIterator[None]:
+async def working(desk: SlackDesk, kafka: Kafka) -> AsyncIterator[None]:
+    """A worker's side of the desk."""
+    stop = asyncio.Event()
+    task = asyncio.create_task(desk.editor.run(stop, kafka.send))
+    try:
+        yield
+    finally:
+        stop.set()
+        await asyncio.wait_for(task, 10)
+
+
+@asynccontextmanager
+async def listening(rig: Rig, desk: SlackDesk, kafka: Kafka) -> AsyncIterator[None]:
     stop = asyncio.Event()
     listener = SocketListener("xapp-test", rig.slack.url, desk, again_s=0.2)
     task = asyncio.create_task(listener.run(stop))
     try:
         await eventually(lambda: bool(rig.slack.socket.connections))
-        yield
+        async with working(desk, kafka):
+            yield
     finally:
         stop.set()
         await asyncio.wait_for(task, 10)
@@ -90,42 +135,96 @@ def shown(rig: Rig) -> str:
 
 
 @pytest.mark.parametrize(
-    ("choice", "says"),
-    [
-        ("relevant", "relevant: ann"),
-        ("not_relevant", "not relevant: ann"),
-        ("wrong_topic", "wrong topic: ann"),
-        ("split", "to be split off: ann"),
-    ],
+    ("choice", "says"), [("relevant", "relevant: ann"), ("not_relevant", "not relevant: ann")]
 )
 async def test_a_click_is_acknowledged_recorded_and_shown(rig: Rig, choice: str, says: str) -> None:
     kafka, worker = Kafka(), worker_of(rig)
     await worker.accept([make_alert()])
-    async with listening(rig, desk_of(rig, kafka)), rig.running(worker):
+    async with listening(rig, desk_of(rig), kafka), rig.running(worker):
         await eventually(lambda: bool(rig.slack.messages))
         payload = click(rig.slack.messages[0].body, choice)
         envelope = await rig.slack.socket.send("interactive", payload)
         _, taken_s = await rig.slack.socket.answer_to(envelope)
         assert taken_s < 3
         await eventually(lambda: says in shown(rig))
-        # Slack sends it again when our answer was lost: shown once.
+        # Slack sends it again when our answer was lost: taken and shown once.
         await rig.slack.socket.answer_to(await rig.slack.socket.send("interactive", payload))
-        await eventually(lambda: len(kafka.records) == 2)
+        await eventually(lambda: bool(kafka.records))
         await rig.until_idle()
     assert shown(rig).count("ann") == 1
-    first, again = kafka.records
-    assert first.id == again.id
-    assert (first.verdict, first.who, first.who_name) == (choice, "U1", "ann")
-    assert (first.story_id, first.revision, first.destination) == ("s1", 1, "slack|C0000001")
-    assert first.texts[0] == "Fuel depot at Lindholm set alight"
-    assert first.topics == ("sabotage", "arson")
+    (record,) = kafka.records
+    assert (record.verdict, record.who, record.who_name) == (choice, "U1", "ann")
+    assert (record.story_id, record.revision, record.destination) == ("s1", 1, "slack|C0000001")
+    assert record.texts[0] == "Fuel depot at Lindholm set alight"
+    assert record.topics == ("sabotage", "arson")
     assert (len(rig.slack.messages), rig.slack.violations) == (1, [])
 
 
-async def test_a_muted_story_rings_no_more_until_somebody_follows_it(rig: Rig) -> None:
-    worker, desk = worker_of(rig), desk_of(rig, Kafka())
+async def test_who_says_that_the_topic_is_wrong_is_asked_which_is_right(rig: Rig) -> None:
+    kafka, worker = Kafka(), worker_of(rig)
     await worker.accept([make_alert()])
-    async with listening(rig, desk), rig.running(worker):
+    async with listening(rig, desk_of(rig), kafka), rig.running(worker):
+        await eventually(lambda: bool(rig.slack.messages))
+        payload = click(rig.slack.messages[0].body, "wrong_topic")
+        envelope = await rig.slack.socket.send("interactive", payload)
+        _, taken_s = await rig.slack.socket.answer_to(envelope)
+        assert taken_s < 3
+        (view,) = rig.slack.views
+        element = view["blocks"][1]["element"]
+        assert [each["value"] for each in element["initial_options"]] == ["sabotage", "arson"]
+        assert kafka.records == []
+        answered = answer(view, "Accident")
+        for _ in range(2):  # Slack may send it twice
+            envelope = await rig.slack.socket.send("interactive", answered)
+            said, _ = await rig.slack.socket.answer_to(envelope)
+            assert said is None
+        await eventually(lambda: "wrong topic (it is Accident): ann" in shown(rig))
+        await eventually(lambda: bool(kafka.records))
+        await rig.until_idle()
+    (record,) = kafka.records
+    assert (record.verdict, record.right_topics) == ("wrong_topic", ("accident",))
+    assert (record.destination, rig.slack.violations) == ("slack|C0000001", [])
+
+
+async def test_who_splits_a_story_is_asked_which_report_leaves(rig: Rig) -> None:
+    kafka, worker, desk = Kafka(), worker_of(rig), desk_of(rig)
+    editing = desk.editor.editing = RecordedEditing()
+    alert = make_alert(revision=2)
+    await worker.accept([alert])
+    async with listening(rig, desk, kafka), rig.running(worker):
+        await eventually(lambda: bool(rig.slack.messages))
+        payload = click(rig.slack.messages[0].body, "split")
+        await rig.slack.socket.answer_to(await rig.slack.socket.send("interactive", payload))
+        (view,) = rig.slack.views
+        newest = max(alert.story.reports, key=lambda report: report.reported_at)
+        assert newest.publisher in view["blocks"][1]["element"]["initial_option"]["text"]["text"]
+        await rig.slack.socket.send("interactive", answer(view))
+        await eventually(lambda: "split off: ann" in shown(rig))
+        await eventually(lambda: bool(kafka.records))
+    assert editing.done == [("split", "s1", newest.article_id)]
+    assert (kafka.records[0].article_id, rig.slack.violations) == (newest.article_id, [])
+
+
+async def test_a_click_that_cannot_be_written_down_is_not_acknowledged(rig: Rig) -> None:
+    """Slack then shows a warning at the button, and the person clicks again."""
+    desk, worker = desk_of(rig), worker_of(rig)
+    await worker.accept([make_alert()])
+    await rig.settle([worker])
+    press = click(rig.slack.messages[0].body, "relevant")
+    away = Redis.from_url("redis://127.0.0.1:1")
+    ask = answer(topics_view("wirebell|s1|1|C0000001", "Fuel", TOPIC_CHOICES, ()), "Arson")
+    desk.editor = open_editor_desk(away, rig.keys, 72 * 3600)
+    assert [await desk.pressed(each) for each in presses_of(press)] == [False]
+    submission = submission_of(ask)
+    assert submission is not None
+    assert "try again" in await desk.submitted(submission)
+    await away.aclose()
+
+
+async def test_a_muted_story_rings_no_more_until_somebody_follows_it(rig: Rig) -> None:
+    worker, desk, kafka = worker_of(rig), desk_of(rig), Kafka()
+    await worker.accept([make_alert()])
+    async with listening(rig, desk, kafka), rig.running(worker):
         await eventually(lambda: bool(rig.slack.messages))
         message = rig.slack.messages[0]
         await rig.slack.socket.send("interactive", click(message.body, "mute"))
@@ -145,8 +244,8 @@ async def test_a_muted_story_that_somebody_deletes_stays_away(rig: Rig) -> None:
     worker, kafka = worker_of(rig), Kafka()
     await worker.accept([make_alert()])
     await rig.settle([worker])
-    desk = desk_of(rig, kafka)
-    async with listening(rig, desk), rig.running(worker):
+    desk = desk_of(rig)
+    async with listening(rig, desk, kafka), rig.running(worker):
         payload = click(rig.slack.messages[0].body, "mute")
         await rig.slack.socket.send("interactive", payload)
         await eventually(lambda: "muted" in shown(rig))
@@ -159,11 +258,12 @@ async def test_a_muted_story_that_somebody_deletes_stays_away(rig: Rig) -> None:
 async def test_a_click_survives_an_outage_of_kafka(rig: Rig) -> None:
     worker, kafka = worker_of(rig), Kafka(away=2)
     await worker.accept([make_alert()])
-    async with listening(rig, desk_of(rig, kafka)), rig.running(worker):
+    async with listening(rig, desk_of(rig), kafka), rig.running(worker):
         await eventually(lambda: bool(rig.slack.messages))
         payload = click(rig.slack.messages[0].body, "relevant")
         await rig.slack.socket.send("interactive", payload)
         await eventually(lambda: "relevant: ann" in shown(rig))
+        await eventually(lambda: bool(kafka.records))
     assert [record.verdict for record in kafka.records] == ["relevant"]
 
 
@@ -171,7 +271,7 @@ async def test_a_connection_that_slack_ends_is_made_again(rig: Rig) -> None:
     worker, kafka = worker_of(rig), Kafka()
     await worker.accept([make_alert()])
     await rig.settle([worker])
-    async with listening(rig, desk_of(rig, kafka)):
+    async with listening(rig, desk_of(rig), kafka):
         await rig.slack.socket.hang_up()
         await eventually(
             lambda: rig.slack.socket.opened >= 2 and bool(rig.slack.socket.connections)
@@ -182,7 +282,7 @@ async def test_a_connection_that_slack_ends_is_made_again(rig: Rig) -> None:
 
 
 async def test_the_slash_command_lists_and_answers_what_is_not_there(rig: Rig) -> None:
-    async with listening(rig, desk_of(rig, Kafka())):
+    async with listening(rig, desk_of(rig), Kafka()):
         for text, expected in (("", "No story is open."), ("nonsense", "no open story")):
             command = {"command": "/wirebell", "text": text, "user_id": "U1"}
             envelope = await rig.slack.socket.send("slash_commands", command)
@@ -193,11 +293,11 @@ async def test_the_slash_command_lists_and_answers_what_is_not_there(rig: Rig) -
 
 
 async def test_the_slash_command_lists_open_stories_and_explains_one(rig: Rig) -> None:
-    desk = desk_of(rig, Kafka())
+    desk = desk_of(rig)
     told = article()
     await desk.stories.assign(screened(told), START)
     (story,) = await desk.stories.recent()
-    async with listening(rig, desk):
+    async with listening(rig, desk, Kafka()):
         for text in ("", story.id):
             command = {"command": "/wirebell", "text": text, "user_id": "U1"}
             envelope = await rig.slack.socket.send("slash_commands", command)
@@ -224,27 +324,24 @@ async def test_a_choice_made_while_the_message_is_being_sent_is_shown_too(rig: R
 
 
 async def test_who_set_up_neither_way_is_not_listened_for(rig: Rig) -> None:
-    async def send(key: bytes, value: bytes) -> None:
-        sent.append((key, value))
-
-    sent: list[tuple[bytes, bytes]] = []
+    editor = desk_of(rig).editor
     plain = SlackSettings(token=SecretStr("xoxb-test"), api_url=rig.slack.url)
     asked = plain.model_copy(update={"app_token": SecretStr("xapp-test")})
     stories = Stories(rig.redis, rig.keys, 72 * 3600, ("en",))
-    assert open_desks({"slack": plain}, rig.ledger(), stories, send) == []
-    (listen,) = open_desks({"slack": asked}, rig.ledger(), stories, send)
+    assert open_desks({"slack": plain}, editor, stories, TOPIC_CHOICES) == []
+    (listen,) = open_desks({"slack": asked}, editor, stories, TOPIC_CHOICES)
     worker, stop = worker_of(rig), asyncio.Event()
     await worker.accept([make_alert()])
     await rig.settle([worker])
-    task = asyncio.create_task(listen(stop))
+    task = asyncio.ensure_future(listen(stop))
     await eventually(lambda: bool(rig.slack.socket.connections))
     payload = click(rig.slack.messages[0].body, "relevant")
     await rig.slack.socket.send("interactive", payload)
-    await eventually(lambda: bool(sent))
+    await eventually(lambda: bool(rig.slack.socket.acknowledged))
     stop.set()
     await asyncio.wait_for(task, 10)
-    key, value = sent[0]
-    assert (key, decode_feedback(value).verdict) == (b"s1", "relevant")
+    (waiting,) = await editor.choices.waiting()
+    assert (waiting.story_id, waiting.verdict) == ("s1", "relevant")
 
 
 async def test_checking_tries_the_app_token_too(rig: Rig) -> None:
@@ -271,7 +368,7 @@ async def test_checking_tries_the_app_token_too(rig: Rig) -> None:
 )
 async def test_what_is_not_ours_is_acknowledged_and_ignored(rig: Rig, payload: Any) -> None:
     kafka = Kafka()
-    async with listening(rig, desk_of(rig, kafka)):
+    async with listening(rig, desk_of(rig), kafka):
         await rig.slack.socket.answer_to(await rig.slack.socket.send("interactive", payload))
     assert kafka.records == []
 
@@ -282,11 +379,13 @@ async def test_what_is_not_ours_is_acknowledged_and_ignored(rig: Rig, payload: A
 @asynccontextmanager
 async def http(rig: Rig, kafka: Kafka) -> AsyncIterator[str]:
     stop = asyncio.Event()
-    listener = HttpListener(SECRET, "127.0.0.1", 0, desk_of(rig, kafka), rig.clock)
+    desk = desk_of(rig)
+    listener = HttpListener(SECRET, "127.0.0.1", 0, desk, rig.clock)
     task = asyncio.create_task(listener.run(stop))
     try:
         await asyncio.wait_for(listener.ready.wait(), 5)
-        yield f"http://127.0.0.1:{listener.port}/slack"
+        async with working(desk, kafka):
+            yield f"http://127.0.0.1:{listener.port}/slack"
     finally:
         stop.set()
         await asyncio.wait_for(task, 10)
