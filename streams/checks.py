@@ -210,7 +210,7 @@ async def _check_source(source: AnySource, web_client: WebClient, *, running: bo
         return Finding(subject, "fault", f"{source.path} is not there, or cannot be read")
     if isinstance(source, IngestSettings):
         fault = _listen_fault(
-            source.host, 0 if running else source.port, guarded=bool(source.token)
+            source.host, 0 if running else source.port, guarded=bool(source.token.get_secret_value())
         )
         where = f"{source.host}:{source.port}"
         return Finding(subject, "fault" if fault else "ok", fault or where)

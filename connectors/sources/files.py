@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,14 +55,17 @@ class FilesSource:
         """The next few articles after `cursor`, in the order of file names."""
         done = _marks(cursor.get("done", ""))
         try:
-            files = await asyncio.to_thread(_list, self._settings.path)
+            files, others = await asyncio.to_thread(_list, self._settings.path)
         except FileError as error:
             return Poll("unreachable", cursor=cursor, detail=str(error))
         done &= {file.mark for file in files}
         waiting = [file for file in files if file.mark not in done]
         if not waiting:
             self._rows, self._open_mark = [], ""
-            return Poll("empty", cursor=_cursor(done), detail=f"{len(files)} files, all read")
+            detail = f"{len(files)} files, all read"
+            if others:
+                detail += f"; {others} of another kind passed over"
+            return Poll("empty", cursor=_cursor(done), detail=detail)
         row = int(cursor.get("row", "0")) if cursor.get("open") == waiting[0].mark else 0
         return await self._read_on(waiting, done, row)
 
@@ -114,31 +117,36 @@ class FilesSource:
         return self._rows
 
 
-def _list(path: Path) -> list[_File]:
-    """The files we read, by name; hidden and half-written ones are passed over.
+def _list(path: Path) -> tuple[list[_File], int]:
+    """The files we read, by name, and how many are of a kind that we do not read. Hidden ones
+    are passed over.
 
     Raises:
         FileError: the path is not there, or holds too many files.
     """
     try:
+        others = 0
         if path.is_dir():
-            found: Iterable[Path] = (p for p in path.rglob("*") if _is_ours(p, path))
-            files = sorted(itertools.islice(found, MAX_FILES + 1))
+            found = list(itertools.islice(_visible(path), MAX_FILES + 1))
+            files = sorted(each for each in found if kind_of(each))
+            others = len(found) - len(files)
         elif path.exists():
-            files = [path]
+            found = files = [path]
         else:
             raise FileError("the path does not exist")
-        if len(files) > MAX_FILES:
+        if len(found) > MAX_FILES:
             raise FileError(f"more than {MAX_FILES} files; move those that are read away")
         root = path if path.is_dir() else path.parent
-        return [_file(p, root) for p in files]
+        return [_file(p, root) for p in files], others
     except OSError as error:
         raise FileError(error.strerror or "the path cannot be read") from error
 
 
-def _is_ours(path: Path, root: Path) -> bool:
-    parts = path.relative_to(root).parts
-    return bool(kind_of(path)) and not any(p.startswith(".") for p in parts) and path.is_file()
+def _visible(root: Path) -> Iterator[Path]:
+    for path in root.rglob("*"):
+        hidden = any(part.startswith(".") for part in path.relative_to(root).parts)
+        if not hidden and path.is_file():
+            yield path
 
 
 def _file(path: Path, root: Path) -> _File:

@@ -149,8 +149,14 @@ class IngestSource:
             await self._wait_for_kafka(articles)
         except RequestError as error:
             return web.json_response(error.body(), status=error.status, headers=error.headers())
-        ids = [article.id for article in articles]
-        return web.json_response({"accepted": len(ids), "ids": ids}, status=202)
+        answer: dict[str, object] = {
+            "accepted": len(articles),
+            "ids": [article.id for article in articles],
+        }
+        # A date that nobody can read is no reason to refuse news; its sender should know.
+        if undated := [article.id for article in articles if article.published_at is None]:
+            answer["undated"] = undated
+        return web.json_response(answer, status=202)
 
     async def _wait_for_kafka(self, articles: tuple[Article, ...]) -> None:
         if self._closing or self._waiting + len(articles) > MAX_WAITING:

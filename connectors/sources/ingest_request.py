@@ -59,9 +59,10 @@ def check_request(request: web.Request, settings: IngestSettings) -> None:
     Raises:
         RequestError: 401, 403 or 415.
     """
-    if settings.token:
+    token = settings.token.get_secret_value()
+    if token:
         scheme, _, given = request.headers.get("Authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not _same(given.strip(), settings.token):
+        if scheme.lower() != "bearer" or not _same(given.strip(), token):
             raise RequestError(401, "the bearer token is missing or wrong")
     elif not is_loopback(request.url.host or ""):
         # Without a token, a web page could reach us under a name of its own (rebinding).

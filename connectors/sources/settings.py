@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, HttpUrl, model_validator
+from pydantic import BaseModel, ConfigDict, Field, HttpUrl, SecretStr, model_validator
 
 from connectors.addresses import is_loopback
 
@@ -85,14 +85,14 @@ class IngestSettings(SourceSettings):
     """Address to listen on; any but loopback needs a token."""
     port: Annotated[int, Field(ge=0, le=65_535)] = 8086
     """Port to listen on; 0 lets the system choose."""
-    token: str = Field(default="", repr=False)
+    token: SecretStr = SecretStr("")
     """Bearer token that a sender must show."""
     max_body_bytes: Annotated[int, Field(ge=1_000, le=100_000_000)] = 5_000_000
     """Largest request body taken, in bytes."""
 
     @model_validator(mode="after")
     def _open_only_with_a_token(self) -> Self:
-        if not self.token and not is_loopback(self.host):
+        if not self.token.get_secret_value() and not is_loopback(self.host):
             raise ValueError("host is not loopback, so a token is needed")
         return self
 

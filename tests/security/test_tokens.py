@@ -11,6 +11,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 from aiohttp import web
+from pydantic import SecretStr
 
 from connectors.sources.ingest import IngestSource
 from connectors.sources.settings import IngestSettings
@@ -30,7 +31,7 @@ WRONG = (
 
 @pytest.fixture
 async def ingest() -> AsyncIterator[int]:
-    source = IngestSource(IngestSettings(id="i", port=0, token=TOKEN), wait_s=0.05)
+    source = IngestSource(IngestSettings(id="i", port=0, token=SecretStr(TOKEN)), wait_s=0.05)
     await source.poll({})
     yield source.port
     await source.close()

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 import structlog
+from pydantic import SecretStr
 
 from connectors.sinks.settings import SlackSettings, WebhookSettings
 from connectors.sources.settings import IngestSettings
@@ -63,7 +64,7 @@ def test_every_secret_of_the_configuration_is_masked(capsys: pytest.CaptureFixtu
     first, second = "whsec_Zmlyc3Qtc2VjcmV0LTAwMDA=", "whsec_c2Vjb25kLXNlY3JldC0wMDA="
     settings = Settings(
         redis=RedisSettings(url="redis://:opensesame@127.0.0.1:6379/0"),  # type: ignore[arg-type]
-        sources=(IngestSettings(id="in", token="tell-nobody"),),
+        sources=(IngestSettings(id="in", token=SecretStr("tell-nobody")),),
         sinks={
             "slack": SlackSettings(token=TOKEN),  # type: ignore[arg-type]
             "hook": WebhookSettings(url="https://example.org/", secret=f"{first} {second}"),  # type: ignore[arg-type]

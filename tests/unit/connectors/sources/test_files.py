@@ -46,7 +46,10 @@ async def test_every_kind_of_file_is_read_in_the_order_of_names(tmp_path: Path) 
     articles, last = await _read(_source(tmp_path))
     assert [a.title for a in articles] == ["Headline", "Incendie au port", "Row", "Row", "Row"]
     assert articles[1].language == "fr"
-    assert last.state == "empty"
+    assert (last.state, last.detail) == (
+        "empty",
+        "4 files, all read; 2 of another kind passed over",
+    )
 
 
 async def test_a_single_file_may_be_named(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import aiohttp
 import pytest
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from connectors.sources import ingest
 from connectors.sources.ingest import IngestSource
@@ -24,7 +24,7 @@ ROW = {"id": "1", "title": "Fire in the port", "text": "Nobody was hurt."}
 
 @pytest.fixture
 async def source() -> AsyncIterator[IngestSource]:
-    settings = IngestSettings(id="i", port=0, token=TOKEN, max_body_bytes=50_000)
+    settings = IngestSettings(id="i", port=0, token=SecretStr(TOKEN), max_body_bytes=50_000)
     source = IngestSource(settings, wait_s=0.05, confirm_s=5.0)
     await source.poll({})
     yield source
@@ -68,7 +68,8 @@ async def test_202_comes_only_after_confirmation(
     assert not post.done()
     await source.confirmed(poll)
     status, body, _ = await post
-    assert (status, body) == (202, {"accepted": 1, "ids": [poll.articles[0].id]})
+    ids = [poll.articles[0].id]
+    assert (status, body) == (202, {"accepted": 1, "ids": ids, "undated": ids})
 
 
 async def test_all_fields_are_taken(source: IngestSource, http: aiohttp.ClientSession) -> None:
@@ -167,14 +168,17 @@ async def test_a_date_in_the_year_9999_is_no_date(
     post = asyncio.create_task(_post(http, source, json.dumps(row)))
     poll = await _poll(source)
     await source.confirmed(poll)
-    await post
+    _, answer, _ = await post
     assert poll.articles[0].published_at is None
+    assert answer["undated"] == [poll.articles[0].id]
 
 
 async def test_kafka_away_is_503_and_the_articles_still_go_when_it_is_back(
     http: aiohttp.ClientSession,
 ) -> None:
-    source = IngestSource(IngestSettings(id="i", port=0, token=TOKEN), wait_s=0.05, confirm_s=0.1)
+    source = IngestSource(
+        IngestSettings(id="i", port=0, token=SecretStr(TOKEN)), wait_s=0.05, confirm_s=0.1
+    )
     await source.poll({})
     post = asyncio.create_task(_post(http, source, json.dumps(ROW)))
     poll = await _poll(source)
@@ -186,7 +190,7 @@ async def test_kafka_away_is_503_and_the_articles_still_go_when_it_is_back(
 
 
 async def test_closing_answers_503_to_who_still_waits(http: aiohttp.ClientSession) -> None:
-    source = IngestSource(IngestSettings(id="i", port=0, token=TOKEN), wait_s=0.05)
+    source = IngestSource(IngestSettings(id="i", port=0, token=SecretStr(TOKEN)), wait_s=0.05)
     await source.poll({})
     post = asyncio.create_task(_post(http, source, json.dumps(ROW)))
     await _poll(source)
@@ -206,7 +210,7 @@ async def test_without_a_token_only_loopback_names_are_served(http: aiohttp.Clie
 def test_an_open_address_needs_a_token(host: str) -> None:
     with pytest.raises(ValidationError, match="token"):
         IngestSettings(id="i", host=host)
-    assert IngestSettings(id="i", host=host, token=TOKEN).host == host
+    assert IngestSettings(id="i", host=host, token=SecretStr(TOKEN)).host == host
 
 
 async def test_a_port_that_is_taken_is_a_state() -> None:
