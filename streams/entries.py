@@ -75,10 +75,37 @@ def encode_mark(mark: Mark) -> bytes:
 
 def standing(entries: Sequence[Entry]) -> list[Member]:
     """The articles that are still in the story after all of these entries, in order."""
-    kept: list[Member] = []
-    for entry in entries:
-        if entry.facts is not None:
-            kept.append(Member(entry.score, entry.facts))
-        elif (mark := entry.mark) is not None and mark.kind == "left":
-            kept = [one for one in kept if one.facts.article_id != mark.words]
+    held = []
+    for at in standing_at(entries):
+        entry = entries[at]
+        assert entry.facts is not None
+        held.append(Member(entry.score, entry.facts))
+    return held
+
+
+def standing_at(entries: Sequence[Entry]) -> list[int]:
+    """Where the articles stand that are still in the story.
+
+    Who left a story before it was merged left that one: within what a merge brought, its marks
+    speak of nothing else.
+    """
+    kept: list[int] = []
+    at = 0
+    while at < len(entries):
+        entry = entries[at]
+        mark = entry.mark
+        if mark is None:
+            kept.append(at)
+        elif mark.kind == "merge":
+            brought = entries[at + 1 : at + 1 + mark.number]
+            kept += [at + 1 + place for place in standing_at(brought)]
+            at += mark.number
+        elif mark.kind == "left":
+            kept = [place for place in kept if article_of(entries[place]) != mark.words]
+        at += 1
     return kept
+
+
+def article_of(entry: Entry) -> str:
+    """The id of the article that an entry is; "" for a mark."""
+    return "" if entry.facts is None else entry.facts.article_id

@@ -175,6 +175,19 @@ class Stories:
                 decisions[index] = _decision(answer, steps)
         return decisions
 
+    @property
+    def keep(self) -> Keep:
+        """How long Redis keeps what."""
+        return self._keep
+
+    async def current(self, story_id: str) -> str | None:
+        """The story that this one is part of now (itself, where nobody merged it); None when it
+        is not kept.
+        """
+        into = await self._read("HGET", self._keys.tag + "into", story_id)
+        story = story_id if into is None else cast(bytes, into).decode()
+        return story if await self._read("EXISTS", self._keys.story(story)) else None
+
     async def entries(self, story_id: str) -> list[Entry]:
         """All entries of a story's list, in order: its articles and the marks of editors."""
         found = await self._read("LRANGE", self._keys.story(story_id) + ":m", 0, -1)
