@@ -60,7 +60,7 @@ def fit(examples: Sequence[Example], recipe: Recipe, topics: Sequence[Topic] = T
         ValueError: there is no example of a topic.
     """
     return fit_lessons(
-        lessons_of(examples, recipe.bits, topics), recipe, topics, _facts(examples, recipe)
+        lessons_of(examples, recipe.bits, topics), recipe, topics, facts_of(examples, recipe)
     )
 
 
@@ -72,7 +72,7 @@ def fit_lessons(
     done: Callable[[], None] = lambda: None,
 ) -> Artifact:
     """Train: weights, then calibration and thresholds from left-out folds. `done` is called
-    after each of the `recipe.folds + 1` fits.
+    after each fold.
 
     Raises:
         ValueError: there is no example of a topic.
@@ -215,7 +215,8 @@ def _left_out_histogram(topics: Sequence[Topic], probabilities: F64) -> dict[str
     return dict(zip((topic.id for topic in topics), counts, strict=True))
 
 
-def _facts(examples: Sequence[Example], recipe: Recipe) -> dict[str, Any]:
+def facts_of(examples: Sequence[Example], recipe: Recipe) -> dict[str, Any]:
+    """What a model says of how it was made: from how many reports, of when, in which languages."""
     dates = sorted(example.date[:10] for example in examples if example.date)
     languages = sorted({example.language for example in examples})
     return {
