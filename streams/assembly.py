@@ -29,7 +29,9 @@ from streams.kafka_topics import (
     WORKER_GROUP,
 )
 from streams.keys import Keys
+from streams.metrics_listener import serve_metrics
 from streams.outages import StoppedWaiting, outlast
+from streams.quality import QualityCounts
 from streams.redis_client import connect_redis
 from streams.screening import screen
 from streams.settings import KafkaSettings, Settings
@@ -94,6 +96,7 @@ async def _run(
     stories = Stories(redis, keys, newsroom.window_hours * 3600, newsroom.languages)
     deliveries = open_deliveries(settings, redis, keys, bury_one)
     canaries = CanaryLane(settings, redis, model, bury_one)
+    quality = QualityCounts(redis, keys, model)
     editor = open_editor_desk(redis, keys, newsroom.window_hours * 3600)
 
     async def tell(kafka_topic: str, key: bytes, value: bytes) -> None:
@@ -111,6 +114,7 @@ async def _run(
             utc_now,
             kafka_topic=kafka.prefix + ALERTS,
             sources=[source.id for source in settings.sources],
+            watched=quality.add,
         ),
         _in_hand(settings, "screen"),
     )
@@ -119,10 +123,13 @@ async def _run(
         DeliverStep(canaries.beside_accept(deliveries.accept)),
         _in_hand(settings, "deliver"),
     )
-    beating = functools.partial(beat, redis, keys, "worker")
+    beating = functools.partial(beat, redis, keys, "worker", model=lambda: model.version)
+    numbers = functools.partial(serve_metrics, settings, "worker")
+    at_desk = functools.partial(editor.run, send=tell)
     try:
-        at_desk = functools.partial(editor.run, send=tell)
-        await worker.run(stop, [deliveries.run, canaries.run, beating, at_desk, *desks])
+        await worker.run(
+            stop, [deliveries.run, canaries.run, quality.run, numbers, beating, at_desk, *desks]
+        )
     finally:
         await deliveries.close()
 

@@ -110,11 +110,11 @@ class Keys:
         """String: the bytes of a promoted model (streams/models.py)."""
         return f"{self._tag}models:file:{version}"
 
-    def funnel(self, quarter: int) -> str:
-        """Hash, gone after eight days: topic|outcome -> articles of one quarter of an hour,
-        numbered from 1970 (streams/quality.py).
+    def funnel(self, five_minutes: int) -> str:
+        """Hash, gone after eight days: topic|outcome -> articles of five minutes, numbered from
+        1970 (streams/quality.py).
         """
-        return f"{self._tag}quality:funnel:{quarter}"
+        return f"{self._tag}quality:funnel:{five_minutes}"
 
     def probabilities(self, version: str, day: int) -> str:
         """Hash, gone after weeks: topic|bin -> articles of one day, numbered from 1970, by one

@@ -43,7 +43,7 @@ AWAY_AFTER = timedelta(seconds=3)
 # Half an hour of lag samples at one every two seconds, for the lag in seconds.
 KEEP_SAMPLES = 900
 RECENT = timedelta(minutes=10)
-ATTEMPTS = 200
+ATTEMPTS = 500
 
 
 @dataclass(slots=True)

@@ -25,7 +25,7 @@ from classifiers.topics import Topic
 from connectors.records import Alert
 from streams.canary import is_canary
 from streams.keys import Keys
-from streams.quality_log import DAY_S, KEEP_PROBABILITIES, QUARTER_S
+from streams.quality_log import DAY_S, FIVE_MINUTES_S, KEEP_PROBABILITIES
 from streams.screening import Screened
 
 # The same hour a week ago, and an hour of grace.
@@ -116,15 +116,15 @@ class QualityCounts:
             self._histograms[key] = _Histograms(
                 topics, counts if before is None else before.counts + counts
             )
-        quarter = self._at(self.keys.funnel(int(seconds // QUARTER_S)))
-        quarter["|screened"] += len(ours)
+        funnel = self._at(self.keys.funnel(int(seconds // FIVE_MINUTES_S)))
+        funnel["|screened"] += len(ours)
         for one, decision in ours:
             outcome = OUTCOMES.get(decision.reason)
             if one.chosen and outcome is not None:
                 new = decision.alert is not None and decision.alert.kind == "new"
                 for topic_id in one.chosen:
-                    quarter[f"{topic_id}|{outcome}"] += 1
-                    quarter[f"{topic_id}|new"] += new
+                    funnel[f"{topic_id}|{outcome}"] += 1
+                    funnel[f"{topic_id}|new"] += new
 
     async def run(self, stop: asyncio.Event) -> None:
         """Write until `stop`, and once more then. Never raises for Redis: what it does not take

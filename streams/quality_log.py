@@ -17,7 +17,9 @@ from redis.asyncio import Redis
 from classifiers.drift import BINS
 from streams.keys import Keys
 
-QUARTER_S, DAY_S = 900, 86_400
+FIVE_MINUTES_S, DAY_S = 300, 86_400
+# Twelve times five minutes.
+HOUR = 12
 # The last week against the first one with this model, while it is in force for a month or two.
 KEEP_PROBABILITIES = timedelta(days=60)
 WEEK_DAYS = 7
@@ -41,14 +43,14 @@ class QualityLog:
     redis: Redis
     keys: Keys
 
-    async def funnel(self, until: datetime, quarters: int = 4) -> Mapping[str, Mapping[str, int]]:
-        """Topic ("" is every article) -> outcome -> articles, of the quarters of an hour that
-        were over at `until`.
+    async def funnel(self, until: datetime) -> Mapping[str, Mapping[str, int]]:
+        """Topic ("" is every article) -> outcome -> articles, of the hour up to the end of the
+        five minutes that `until` lies in.
         """
-        last = int(until.timestamp() // QUARTER_S)
+        last = int(until.timestamp() // FIVE_MINUTES_S)
         pipe = self.redis.pipeline(transaction=False)
-        for quarter in range(last - quarters, last):
-            pipe.hgetall(self.keys.funnel(quarter))
+        for number in range(last - HOUR + 1, last + 1):
+            pipe.hgetall(self.keys.funnel(number))
         return _summed(await pipe.execute())
 
     async def probabilities(self, version: str, now: datetime) -> Probabilities:

@@ -17,7 +17,6 @@ from connectors.publisher import Publisher
 from connectors.sinks.notices import make_notifier
 from streams.canary_watch import CanaryWatch
 from streams.commands.configured import begin
-from streams.dashboard.access import refusal
 from streams.dashboard.server import make_server
 from streams.dashboard.watch import Watch
 from streams.heartbeat import beat
@@ -41,10 +40,6 @@ def command(
     settings = begin(config, "page")
     # It tells of every failed reconnection; the watch tells once that Kafka is away.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
-    reason = refusal(settings.page.host, settings.page.token.get_secret_value())
-    if reason:
-        typer.echo(reason, err=True)
-        raise typer.Exit(2)
     try:
         asyncio.run(run(settings))
     except OSError as error:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import ipaddress
 from typing import Literal
 from urllib.parse import unquote
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
+from connectors.addresses import is_loopback
 from streams.logs import escape
 
 Role = Literal["read", "act"]
@@ -42,21 +42,6 @@ HEADERS = {
 }
 
 
-def is_loopback(host: str) -> bool:
-    """Whether a host name or address means this machine only."""
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
-
-
-def refusal(host: str, token: str) -> str:
-    """Why the page must not listen there; "" when it may."""
-    if token or is_loopback(host):
-        return ""
-    return f"page.host {host} can be reached by others: set page.token, or listen on 127.0.0.1"
-
-
 def cookie_value(token: str) -> str:
     """What the browser keeps instead of the token."""
     return hmac.new(token.encode(), b"wirebell page", hashlib.sha256).hexdigest()
@@ -79,10 +64,15 @@ def role_of(request: web.Request, token: str, act_token: str) -> Role | None:
     return "read" if act_token else "act"
 
 
-def who_asks(request: web.Request) -> str:
-    """Who acts, for the log: the name that was given, which nobody has checked, and where from."""
+def name_of(request: web.Request) -> str:
+    """The name that was given at sign-in or by a program; nobody has checked it. May be empty."""
     given = request.headers.get(NAME_HEADER) or unquote(request.cookies.get(NAME_COOKIE, ""))
-    name = escape(" ".join(given.split())[:MAX_NAME_CHARS])
+    return escape(" ".join(given.split())[:MAX_NAME_CHARS])
+
+
+def who_asks(request: web.Request) -> str:
+    """Who acts, for the log: the name that was given and where from."""
+    name = name_of(request)
     return f"{name} ({request.remote})" if name else str(request.remote)
 
 

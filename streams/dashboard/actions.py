@@ -1,69 +1,27 @@
-"""What a person can do from the page: look into dead letters, replay them, turn a receiver
-on again, send a story again, pause a source or have it asked now.
-
-Every action is logged with who asked. Reading is free; acting needs the page's own header,
-which a form or link on another site cannot send.
+"""What a person can do about destinations and sources from the page, and what people did: turn
+a receiver on again, send a story or a span of time again, pause a source or have it asked now.
 """
 
 from __future__ import annotations
 
-import asyncio
-from datetime import UTC, datetime
-from typing import TypeVar
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
 
 import msgspec
-import structlog
 from aiohttp import web
-from redis.exceptions import RedisError
 
+from streams.action_log import Action
 from streams.dashboard.access import who_asks
+from streams.dashboard.acting import Recorder, json_answer, read_wish, redis_needed
 from streams.dashboard.watch import Watch
-from streams.dead_letter_box import Choice, read_dead_letters, replay, way_back
-from streams.dead_letters import DeadLetter
-from streams.ledger import Attempt, Ledger
-from streams.logs import escape
+from streams.feedback import Feedback
+from streams.feedback_store import FeedbackStore
+from streams.ledger import Ledger
 from streams.source_wishes import Pause, SourceWishes
-from streams.topic_setup import KafkaAwayError
 
-HEADER = "X-Wirebell"
-# The newest letters of a group; the terminal command shows all.
-SHOWN_LETTERS, SHOWN_RAW_CHARS = 100, 2_000
 # The ledger keeps so many attempts.
-ALL_ATTEMPTS = 2_000
-_log = structlog.get_logger(__name__)
-
-Wish = TypeVar("Wish", bound=msgspec.Struct)
-
-
-class LetterView(msgspec.Struct, frozen=True, kw_only=True):
-    """A dead letter as the page shows it; `raw` is its beginning, unprintable signs escaped."""
-
-    id: str
-    at: datetime
-    stage: str
-    reason: str
-    detail: str
-    origin: str
-    attempts: int
-    raw: str
-    returns: bool
-
-
-class ReplayWish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which letters to replay; a dry run only counts them."""
-
-    stage: str
-    reason: str
-    ids: list[str] = []
-    dry_run: bool = False
-
-
-class Replayed(msgspec.Struct, frozen=True, kw_only=True):
-    """How many were chosen, and how many of them went back (would go back in a dry run)."""
-
-    chosen: int
-    returned: int
-    dry_run: bool
+ALL_ATTEMPTS, SHOWN_ATTEMPTS = 2_000, 200
+SHOWN_ACTIONS, ACTIONS_SINCE = 200, timedelta(days=30)
 
 
 class TurnOnWish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -73,10 +31,14 @@ class TurnOnWish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class ResendWish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A story to tell a destination again, by their ids."""
+    """A story to tell a destination again, or all that it was told of in the last minutes; a
+    dry run only counts those.
+    """
 
     destination: str
-    story: str
+    story: str = ""
+    since_minutes: Annotated[int, msgspec.Meta(ge=0, le=14 * 24 * 60)] = 0
+    dry_run: bool = False
 
 
 class SourceWish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -88,160 +50,109 @@ class SourceWish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 class Actions:
     """The handlers, for one line under watch."""
 
-    def __init__(self, watch: Watch) -> None:
-        self._kafka = watch.observer.settings.kafka
-        self._ledger = Ledger(watch.observer.redis, watch.observer.keys)
-        self._wishes = SourceWishes(watch.observer.redis, watch.observer.keys)
-        self._sources = {one.id for one in watch.observer.settings.sources if one.enabled}
+    def __init__(self, watch: Watch, recorder: Recorder) -> None:
+        observer = watch.observer
+        self._recorder = recorder
+        self._ledger = Ledger(observer.redis, observer.keys)
+        self._wishes = SourceWishes(observer.redis, observer.keys)
+        self._feedback = FeedbackStore(observer.redis, observer.keys)
+        self._sources = {one.id for one in observer.settings.sources if one.enabled}
 
     def add_routes(self, app: web.Application) -> None:
         """Put the handlers under /api."""
-        app.router.add_get("/api/dead-letters", self.letters)
-        app.router.add_post("/api/dead-letters/replay", self.replay)
+        app.router.add_get("/api/actions", self.actions)
+        app.router.add_get("/api/deliveries/attempts", self.attempts)
         app.router.add_post("/api/destinations/turn-on", self.turn_on)
         app.router.add_post("/api/deliveries/resend", self.resend)
         app.router.add_post("/api/sources/pause", self.pause)
         app.router.add_post("/api/sources/resume", self.resume)
         app.router.add_post("/api/sources/poll-now", self.poll_now)
-        app.router.add_get("/api/stories/{story}/deliveries", self.deliveries)
 
-    async def letters(self, request: web.Request) -> web.Response:
-        """The newest dead letters of a stage and a reason."""
-        choice = _choice(request.query.get("stage", ""), request.query.get("reason", ""))
-        letters = (await self._read(choice))[-SHOWN_LETTERS:]
-        return _json([self._show(letter) for letter in reversed(letters)])
+    async def actions(self, _request: web.Request) -> web.Response:
+        """Who did what, when, newest first: from the page, and about stories from anywhere."""
+        with redis_needed():
+            done = await self._recorder.log.recent(SHOWN_ACTIONS)
+            decided = await self._feedback.since(datetime.now(UTC) - ACTIONS_SINCE)
+        elsewhere = [_as_action(one) for one in decided if one.via != "page"]
+        listed = sorted([*done, *elsewhere], key=lambda one: one.at, reverse=True)
+        return json_answer(listed[:SHOWN_ACTIONS])
 
-    async def replay(self, request: web.Request) -> web.Response:
-        """Send letters back to the Kafka topic that they came from."""
-        wish = await _wish(request, ReplayWish)
-        letters = await self._read(_choice(wish.stage, wish.reason, wish.ids))
-        returning = [letter for letter in letters if way_back(letter, self._kafka)]
-        if not wish.dry_run:
-            _log_action(request, "replay", stage=wish.stage, reason=wish.reason, ids=wish.ids)
-            try:
-                await replay(self._kafka, returning)
-            except KafkaAwayError as error:
-                raise web.HTTPServiceUnavailable(text=f"{error}\n") from error
-        return _json(Replayed(chosen=len(letters), returned=len(returning), dry_run=wish.dry_run))
+    async def attempts(self, request: web.Request) -> web.Response:
+        """The last attempts, newest first; of one destination, or one story, if asked."""
+        destination, story = (request.query.get(name, "") for name in ("destination", "story"))
+        with redis_needed():
+            attempts = await self._ledger.attempts(ALL_ATTEMPTS)
+        found = [
+            one
+            for one in attempts
+            if destination in ("", f"{one.sink}|{one.target}") and story in ("", one.story_id)
+        ]
+        return json_answer(found[:SHOWN_ATTEMPTS])
 
     async def turn_on(self, request: web.Request) -> web.Response:
         """Tell a destination again that was turned off; what it missed is due."""
-        wish = await _wish(request, TurnOnWish)
-        _log_action(request, "turn on", destination=wish.destination)
-        try:
-            was_off = await self._ledger.turn_on(wish.destination)
-        except RedisError as error:
-            raise web.HTTPServiceUnavailable(text="Redis is away\n") from error
-        if not was_off:
-            raise web.HTTPConflict(text="it was not turned off\n")
-        return _json({"turned_on": wish.destination})
+        wish = await read_wish(request, TurnOnWish)
+        async with self._recorder.action(request, "turn on", wish.destination):
+            if not await self._ledger.turn_on(wish.destination):
+                raise web.HTTPConflict(text="it was not turned off\n")
+        return json_answer({"turned_on": wish.destination})
 
     async def resend(self, request: web.Request) -> web.Response:
-        """Tell a destination a story again, as it stands: a webhook with the same id, Slack
+        """Tell a destination again, each story as it stands: a webhook with the same id, Slack
         by an edit.
         """
-        wish = await _wish(request, ResendWish)
-        _log_action(request, "resend", destination=wish.destination, story=wish.story)
-        try:
-            known = await self._ledger.resend(wish.destination, wish.story)
-        except RedisError as error:
-            raise web.HTTPServiceUnavailable(text="Redis is away\n") from error
-        if not known:
-            raise web.HTTPNotFound(text="the ledger no longer knows this story\n")
-        return _json({"resent": wish.story})
+        wish = await read_wish(request, ResendWish)
+        if bool(wish.story) == bool(wish.since_minutes):
+            raise web.HTTPUnprocessableEntity(text="give either story or since_minutes\n")
+        if wish.dry_run:
+            with redis_needed():
+                return json_answer({"resent": len(await self._stories(wish))})
+        about = wish.story or f"the last {wish.since_minutes} min"
+        async with self._recorder.action(request, "send again", f"{wish.destination}: {about}"):
+            stories = await self._stories(wish)
+            sent = sum([await self._ledger.resend(wish.destination, one) for one in stories])
+            if not sent:
+                raise web.HTTPNotFound(text="the ledger no longer knows what it was told\n")
+        return json_answer({"resent": sent})
+
+    async def _stories(self, wish: ResendWish) -> list[str]:
+        if wish.story:
+            return [wish.story]
+        since = self._ledger.clock() - wish.since_minutes * 60
+        return await self._ledger.told_since(wish.destination, since)
 
     async def pause(self, request: web.Request) -> web.Response:
         """Ask a source no more until it is resumed; a restart does not forget it."""
-        source_id = await self._source(request, "pause")
+        source_id = await self._source(request)
         pause = Pause(at=datetime.now(UTC), who=who_asks(request))
-        try:
+        async with self._recorder.action(request, "pause", source_id):
             await self._wishes.pause(source_id, pause)
-        except RedisError as error:
-            raise web.HTTPServiceUnavailable(text="Redis is away\n") from error
-        return _json({"paused": source_id})
+        return json_answer({"paused": source_id})
 
     async def resume(self, request: web.Request) -> web.Response:
         """Ask a paused source again."""
-        source_id = await self._source(request, "resume")
-        try:
-            was_paused = await self._wishes.resume(source_id)
-        except RedisError as error:
-            raise web.HTTPServiceUnavailable(text="Redis is away\n") from error
-        if not was_paused:
-            raise web.HTTPConflict(text="it was not paused\n")
-        return _json({"resumed": source_id})
+        source_id = await self._source(request)
+        async with self._recorder.action(request, "resume", source_id):
+            if not await self._wishes.resume(source_id):
+                raise web.HTTPConflict(text="it was not paused\n")
+        return json_answer({"resumed": source_id})
 
     async def poll_now(self, request: web.Request) -> web.Response:
         """Ask a source as soon as its host allows."""
-        source_id = await self._source(request, "poll now")
-        try:
+        source_id = await self._source(request)
+        async with self._recorder.action(request, "poll now", source_id):
             await self._wishes.poll_now(source_id)
-        except RedisError as error:
-            raise web.HTTPServiceUnavailable(text="Redis is away\n") from error
-        return _json({"asked": source_id})
+        return json_answer({"asked": source_id})
 
-    async def _source(self, request: web.Request, action: str) -> str:
-        """The source that is meant, logged; 404 for one that the configuration has not."""
-        wish = await _wish(request, SourceWish)
+    async def _source(self, request: web.Request) -> str:
+        """The source that is meant; 404 for one that the configuration has not."""
+        wish = await read_wish(request, SourceWish)
         if wish.source not in self._sources:
             raise web.HTTPNotFound(text="there is no such source, or it is not enabled\n")
-        _log_action(request, action, source=wish.source)
         return wish.source
 
-    async def deliveries(self, request: web.Request) -> web.Response:
-        """Who was told what of a story, when, oldest first, as far as the log reaches."""
-        story_id = request.match_info["story"]
-        try:
-            attempts = await self._ledger.attempts(ALL_ATTEMPTS)
-        except RedisError as error:
-            raise web.HTTPServiceUnavailable(text="Redis is away\n") from error
-        ours: list[Attempt] = [one for one in attempts if one.story_id == story_id]
-        return _json(ours[::-1])
 
-    async def _read(self, choice: Choice) -> list[DeadLetter]:
-        try:
-            return await asyncio.to_thread(read_dead_letters, self._kafka, choice)
-        except KafkaAwayError as error:
-            raise web.HTTPServiceUnavailable(text=f"{error}\n") from error
-
-    def _show(self, letter: DeadLetter) -> LetterView:
-        raw = letter.raw[:SHOWN_RAW_CHARS].decode("utf-8", "backslashreplace")
-        return LetterView(
-            id=letter.id,
-            at=letter.at,
-            stage=letter.stage,
-            reason=letter.reason,
-            detail=letter.detail,
-            origin=str(letter.origin),
-            attempts=letter.attempts,
-            raw=escape(raw),
-            returns=bool(way_back(letter, self._kafka)),
-        )
-
-
-async def _wish(request: web.Request, kind: type[Wish]) -> Wish:
-    """The request's body, from our own page or from a program: a form on another site can
-    send neither the header nor this content type without asking first, and is not answered.
-    """
-    if request.headers.get(HEADER) != "act" or request.content_type != "application/json":
-        raise web.HTTPForbidden(text=f"acting needs JSON and the header {HEADER}: act\n")
-    try:
-        return msgspec.json.decode(await request.read(), type=kind)
-    except msgspec.DecodeError as error:
-        raise web.HTTPUnprocessableEntity(text=f"{error}\n") from error
-
-
-def _choice(stage: str, reason: str, ids: list[str] | None = None) -> Choice:
-    return Choice((stage,) if stage else (), (reason,) if reason else (), tuple(ids or ()))
-
-
-def _log_action(request: web.Request, action: str, **what: object) -> None:
-    _log.warning("a person acted", action=action, who=who_asks(request), **what)
-
-
-def _json(value: object) -> web.Response:
-    return web.Response(
-        body=msgspec.json.encode(value),
-        content_type="application/json",
-        headers={"Cache-Control": "no-store"},
-    )
+def _as_action(one: Feedback) -> Action:
+    """A decision about a story that was made in Slack or on the command line."""
+    who = f"{one.who_name or one.who} ({one.via})"
+    return Action(at=one.at, who=who, what=one.verdict.replace("_", " "), about=one.story_id)

@@ -1,10 +1,14 @@
-"""`/metrics`: the numbers of every process, and the verdict, as Prometheus reads them."""
+"""The page's `/metrics`: the verdict, the page's own process, and the whole line added up.
+
+What is added up over all processes has names of its own, `wirebell_line_...`: a Prometheus that
+scrapes the workers too must not count anything twice.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.core import Metric
 
 from streams import metrics
@@ -13,7 +17,16 @@ from streams.lag import lag_seconds
 from streams.observations import Observer
 
 _STATES = ("healthy", "degraded", "down")
-_JUDGED = {"wirebell_health", "wirebell_lag_seconds", "wirebell_lag_records", "wirebell_processes"}
+# What the page alone measures, and what it adds up.
+JUDGED = frozenset(
+    {"wirebell_health", "wirebell_lag_seconds", "wirebell_lag_records", "wirebell_processes"}
+)
+_SUFFIXES = ("", "_total", "_bucket", "_count", "_sum")
+
+
+def line_name(name: str) -> str:
+    """What a metric is called when it is added up over all processes of the line."""
+    return name.replace("wirebell_", "wirebell_line_", 1)
 
 
 def record_verdict(observer: Observer, verdict: Verdict) -> None:
@@ -34,25 +47,26 @@ def expose(observer: Observer) -> bytes:
     """The whole exposition in the text format."""
     registry = CollectorRegistry()
     registry.register(_Line(observer))
+    ProcessCollector(registry=registry)
     return generate_latest(registry)
 
 
 class _Line:
-    """Sums over all processes, but the verdict's gauges, which are this process's own."""
+    """The verdict's gauges as they are, all else added up."""
 
     def __init__(self, observer: Observer) -> None:
         self._observer = observer
 
     def collect(self) -> Iterator[Metric]:
         for family in metrics.REGISTRY.collect():
-            if family.name in _JUDGED:
+            if family.name in JUDGED:
                 yield family
                 continue
-            summed = Metric(family.name, family.documentation, family.type)
-            for suffix in ("", "_total", "_bucket", "_count", "_sum"):
+            summed = Metric(line_name(family.name), family.documentation, family.type)
+            for suffix in _SUFFIXES:
                 series = self._observer.tally.series(family.name + suffix)
                 for labels, value in sorted(series, key=lambda one: _order(dict(one[0]))):
-                    summed.add_sample(family.name + suffix, dict(labels), value)
+                    summed.add_sample(line_name(family.name + suffix), dict(labels), value)
             yield summed
 
 

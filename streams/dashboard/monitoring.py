@@ -14,6 +14,7 @@ from prometheus_client import Counter
 from prometheus_client.core import Metric
 
 from streams import metrics
+from streams.dashboard.exposition import JUDGED, line_name
 
 # Scrapes come every 15 to 60 s; the verdict has its own patience already.
 _GRID_WIDTH, _PANEL_WIDTH, _PANEL_HEIGHT = 24, 8, 7
@@ -61,7 +62,7 @@ RULES = (
     ),
     Rule(
         "WirebellDeadLetters",
-        'sum(increase(wirebell_dead_letters_total{stage!="source"}[1h])) > 0',
+        'sum(increase(wirebell_line_dead_letters_total{stage!="source"}[1h])) > 0',
         "0m",
         "ticket",
         "An article or an alert of ours could not be processed.",
@@ -127,18 +128,21 @@ def grafana_dashboard() -> bytes:
 
 
 def _targets(family: Metric) -> Iterator[tuple[str, str]]:
-    """What a panel draws: rates of counters, quantiles of histograms, gauges as they are."""
+    """What a panel draws: rates of counters, quantiles of histograms, gauges as they are. What
+    the page adds up over all processes is enough: no other process need be scraped for it.
+    """
+    name = family.name if family.name in JUDGED else line_name(family.name)
     if family.type == "counter":
         labels = ", ".join(_LABELS.get(family.name, ()))
         by = f" by ({labels})" if labels else ""
         legend = " ".join(f"{{{{{name}}}}}" for name in _LABELS.get(family.name, ()))
-        yield f"60 * sum{by} (rate({family.name}_total[5m]))", legend or "a minute"
+        yield f"60 * sum{by} (rate({name}_total[5m]))", legend or "a minute"
     elif family.type == "histogram":
         for share in (0.5, 0.95, 0.99):
-            bucket = f"sum by (le) (rate({family.name}_bucket[10m]))"
+            bucket = f"sum by (le) (rate({name}_bucket[10m]))"
             yield f"histogram_quantile({share}, {bucket})", f"p{share * 100:g}"
     else:
-        yield family.name, ""
+        yield name, ""
 
 
 def _unit(family: Metric) -> str:

@@ -10,10 +10,14 @@ from urllib.parse import quote
 import msgspec
 from aiohttp import web
 
+from streams.action_log import ActionLog
 from streams.dashboard import access
+from streams.dashboard.acting import Recorder
 from streams.dashboard.actions import Actions
 from streams.dashboard.exposition import expose
+from streams.dashboard.letters import Letters
 from streams.dashboard.monitoring import alert_rules, grafana_dashboard
+from streams.dashboard.story_page import StoryPages
 from streams.dashboard.watch import Watch
 
 STATIC = Path(str(files("streams.dashboard") / "static"))
@@ -30,6 +34,7 @@ def make_server(watch: Watch, token: str = "", act_token: str = "") -> web.Appli
     app = web.Application(middlewares=[guard], client_max_size=10_000)
     app[WATCH], app[TOKEN], app[ACT_TOKEN] = watch, token, act_token
     app.router.add_get("/", _page)
+    app.router.add_get("/stories/{story}", _story_page)
     app.router.add_get("/sign-in", _sign_in_form)
     app.router.add_post("/sign-in", _sign_in)
     app.router.add_get("/events", _events)
@@ -37,19 +42,27 @@ def make_server(watch: Watch, token: str = "", act_token: str = "") -> web.Appli
     app.router.add_get("/api/verdict", _verdict)
     app.router.add_get("/api/stories", _stories)
     app.router.add_get("/api/history", _history)
+    app.router.add_get("/api/quality", _quality)
     app.router.add_get("/api/me", _me)
     app.router.add_get("/healthz", _healthz)
     app.router.add_get("/readyz", _readyz)
     app.router.add_get("/metrics", _metrics)
     app.router.add_get("/monitoring/alerts.yml", _alert_rules)
     app.router.add_get("/monitoring/grafana.json", _grafana)
-    Actions(watch).add_routes(app)
+    recorder = Recorder(ActionLog(watch.observer.redis, watch.observer.keys))
+    Actions(watch, recorder).add_routes(app)
+    Letters(watch.observer.settings.kafka, recorder).add_routes(app)
+    StoryPages(watch, recorder).add_routes(app)
     app.router.add_static("/static", STATIC)
     return app
 
 
 async def _page(request: web.Request) -> web.StreamResponse:
     return _file("index.html")
+
+
+async def _story_page(request: web.Request) -> web.StreamResponse:
+    return _file("story.html")
 
 
 async def _sign_in_form(request: web.Request) -> web.StreamResponse:
@@ -122,6 +135,10 @@ async def _stories(request: web.Request) -> web.StreamResponse:
 
 async def _history(request: web.Request) -> web.StreamResponse:
     return _json(list(request.app[WATCH].history.points))
+
+
+async def _quality(request: web.Request) -> web.StreamResponse:
+    return _json(request.app[WATCH].quality.view)
 
 
 async def _healthz(request: web.Request) -> web.StreamResponse:

@@ -89,10 +89,14 @@ class Process(msgspec.Struct, frozen=True, kw_only=True):
     started_at: datetime
     at: datetime
     rss_bytes: int
+    model: str = ""
 
 
 class DestinationView(msgspec.Struct, frozen=True, kw_only=True):
-    """One place that is told, and how that goes."""
+    """One place that is told, and how that goes. `attempts`, of them `delivered` and `limited`
+    (answered with 429), are those of the log's last hour; `oldest_at` is since when the one that
+    has waited longest should have gone out.
+    """
 
     id: str
     sink: str
@@ -104,6 +108,10 @@ class DestinationView(msgspec.Struct, frozen=True, kw_only=True):
     next_at: datetime | None
     off: str
     detail: str
+    oldest_at: datetime | None = None
+    attempts: int = 0
+    delivered: int = 0
+    limited: int = 0
 
 
 class CanaryView(msgspec.Struct, frozen=True, kw_only=True):
@@ -169,6 +177,8 @@ class StoryView(msgspec.Struct, frozen=True, kw_only=True):
     changes: tuple[str, ...]
     corrected: str
     withdrawn: bool
+    muted: bool = False
+    merged_into: str = ""
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,7 +6,7 @@ strings and stays text in the page. The shapes are in shapes.py.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 
@@ -29,7 +29,7 @@ from streams.dashboard.shapes import (
 )
 from streams.health import Finding, Verdict, is_silent
 from streams.lag import evaluate, lag_seconds
-from streams.ledger import Attempt
+from streams.ledger import Attempt, DestinationState
 from streams.metrics import DROP_REASONS
 from streams.observations import Observer
 from streams.tally import Quantiles
@@ -40,6 +40,8 @@ _LATENCIES = (
     ("screened_to_delivered", "Decided to delivered"),
 )
 SHOWN_ATTEMPTS = 12
+LATELY = timedelta(hours=1)
+TOO_MANY = 429
 
 
 def show(observer: Observer, verdict: Verdict, changes: list[Change]) -> Snapshot:
@@ -54,7 +56,7 @@ def show(observer: Observer, verdict: Verdict, changes: list[Change]) -> Snapsho
         lag=_lag(observer, now),
         processes=_processes(observer, now),
         sources=_sources(observer, now),
-        destinations=_destinations(observer),
+        destinations=_destinations(observer, now),
         attempts=list(observer.attempts[:SHOWN_ATTEMPTS]),
         dead_letters=[
             DeadLetterGroup(stage=one.stage, reason=one.reason, total=one.total, recent=one.recent)
@@ -91,6 +93,8 @@ def show_story(alert: Alert) -> StoryView:
         changes=story.changes,
         corrected=story.corrected,
         withdrawn=story.withdrawn,
+        muted=story.muted,
+        merged_into=story.merged_into,
     )
 
 
@@ -139,6 +143,7 @@ def _way(observer: Observer, now: datetime) -> Way:
             stage("received", "Received", "wirebell_articles_published_total"),
             stage("screened", "Decided", "wirebell_articles_screened_total"),
             stage("dropped", "Dropped", dropped),
+            stage("stories", "Stories", "wirebell_alerts_total", kind="new"),
             stage("alerts", "Alerts", "wirebell_alerts_total"),
             stage("delivered", "Delivered", "wirebell_deliveries_total", outcome="delivered"),
         ],
@@ -188,6 +193,7 @@ def _processes(observer: Observer, now: datetime) -> list[Process]:
                 started_at=beat.started_at,
                 at=one.at,
                 rss_bytes=beat.rss_bytes,
+                model=beat.model,
             )
         )
     alive = [row for row in rows if row.state == "alive"]
@@ -231,13 +237,16 @@ def _share(part: int, whole: int) -> float | None:
     return part / whole if whole else None
 
 
-def _destinations(observer: Observer) -> list[DestinationView]:
-    last: dict[tuple[str, str], Attempt] = {}
+def _destinations(observer: Observer, now: datetime) -> list[DestinationView]:
+    tried: dict[tuple[str, str], list[Attempt]] = {}
     for each in observer.attempts:
-        last.setdefault((each.sink, each.target), each)
+        tried.setdefault((each.sink, each.target), []).append(each)
+    oldest = {one.subscription: one.oldest_at for one in observer.observe(now).backlogs}
     views = []
     for one in observer.destinations:
-        attempt = last.get((one.sink, one.target))
+        ours = tried.get((one.sink, one.target), [])
+        lately = [each for each in ours if now - each.at < LATELY]
+        attempt = ours[0] if ours else None
         failed = attempt is not None and attempt.outcome != "delivered"
         views.append(
             DestinationView(
@@ -248,12 +257,24 @@ def _destinations(observer: Observer) -> list[DestinationView]:
                 in_flight=one.in_flight,
                 told_at=_moment(one.told_at),
                 failing_since=_moment(one.failing_since),
-                next_at=attempt.next_at if attempt is not None and failed else None,
+                next_at=_next_try(attempt, one, now),
                 off=one.off,
                 detail=attempt.detail if attempt is not None and failed else "",
+                oldest_at=oldest.get(one.id) if one.waiting else None,
+                attempts=len(lately),
+                delivered=sum(each.outcome == "delivered" for each in lately),
+                limited=sum(each.status == TOO_MANY for each in lately),
             )
         )
     return views
+
+
+def _next_try(attempt: Attempt | None, one: DestinationState, now: datetime) -> datetime | None:
+    """When it is tried again: after a failure, or once what holds the whole place back is over."""
+    if attempt is not None and attempt.outcome != "delivered" and attempt.next_at is not None:
+        return attempt.next_at
+    held = _moment(one.not_before)
+    return held if held is not None and held > now and one.waiting else None
 
 
 def _canary(observer: Observer, now: datetime) -> CanaryView | None:

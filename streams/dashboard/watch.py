@@ -20,6 +20,7 @@ from redis.exceptions import RedisError
 from streams.dashboard.alerts import Alerts, follow_alerts, recall_alerts
 from streams.dashboard.exposition import record_verdict
 from streams.dashboard.history import History
+from streams.dashboard.quality_watch import QualityWatch
 from streams.dashboard.shapes import Change, Snapshot, StoryView
 from streams.dashboard.view import show, show_story
 from streams.dashboard.viewers import Broadcast
@@ -45,9 +46,13 @@ class Watch:
     broadcast: Broadcast = field(default_factory=Broadcast)
     verdict: Verdict | None = None
     snapshot: Snapshot | None = None
+    quality: QualityWatch = field(init=False)
     changes: deque[Change] = field(default_factory=lambda: deque(maxlen=KEPT_CHANGES))
     _stories_version: int = -1
     _stories_at: datetime = _LONG_AGO
+
+    def __post_init__(self) -> None:
+        self.quality = QualityWatch(self.observer, self.broadcast)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Watch until `stop`. Never raises for Redis or Kafka."""
@@ -58,6 +63,7 @@ class Watch:
             group.create_task(_every(KAFKA_EVERY_S, observer.look_at_kafka, stop))
             group.create_task(_every(SHOW_EVERY_S, self._show, stop))
             group.create_task(_every(SHOW_EVERY_S, self._tell, stop))
+            group.create_task(self.quality.run(stop))
             group.create_task(follow_alerts(observer.settings.kafka, self.alerts, stop))
         await observer.offsets.close()
 

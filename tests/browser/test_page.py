@@ -190,7 +190,7 @@ def test_everything_shown_is_there_as_json(line: BrowserLine) -> None:
     assert json.loads(line.fetch("api/history"))[-1]["at"] > 0
     exposed = line.fetch("metrics")
     assert 'wirebell_health{state="down"} 0.0' in exposed
-    assert re.search(r"^wirebell_articles_screened_total [1-9]", exposed, re.MULTILINE)
+    assert re.search(r"^wirebell_line_articles_screened_total [1-9]", exposed, re.MULTILINE)
     assert line.fetch("healthz") == "ok\n"
 
 

@@ -16,14 +16,13 @@ from connectors.records import Article
 from streams.canary import make_canary
 from streams.keys import Keys
 from streams.quality import QualityCounts
-from streams.quality_log import QUARTER_S, QualityLog
+from streams.quality_log import QualityLog
 from streams.redis_client import connect_redis
 from streams.screening import Screened
 from streams.stories import Decision
 from tests.fakes.alerts import make_alert
 
 NOW = datetime(2026, 3, 4, 12, 7, tzinfo=UTC)
-AFTER = NOW + timedelta(seconds=QUARTER_S)
 
 
 @dataclass
@@ -77,20 +76,20 @@ async def test_what_became_of_articles_is_counted_by_topic_over_all_workers(
             NOW,
         )
         await counts.flush()
-    funnel = await QualityLog(redis, keys).funnel(AFTER)
+    funnel = await QualityLog(redis, keys).funnel(NOW)
     assert funnel[""]["screened"] == 8
     assert funnel[first] == {"rang": 2, "new": 2, "copy": 2}
     assert funnel[second] == {"rang": 2, "new": 2}
 
 
-async def test_only_quarters_of_an_hour_that_are_over_are_told(redis: Redis, keys: Keys) -> None:
+async def test_the_funnel_is_of_one_hour(redis: Redis, keys: Keys) -> None:
     counts = QualityCounts(redis, keys, SomeModel())
     counts.add([screened(0.0, 0.0)], [Decision("off_topic", "off_topic")], NOW)
     await counts.flush()
     log = QualityLog(redis, keys)
-    assert await log.funnel(NOW) == {}
-    assert (await log.funnel(AFTER))[""]["screened"] == 1
-    assert await log.funnel(AFTER + timedelta(hours=1)) == {}
+    assert (await log.funnel(NOW + timedelta(minutes=50)))[""]["screened"] == 1
+    assert await log.funnel(NOW + timedelta(minutes=65)) == {}
+    assert await log.funnel(NOW - timedelta(minutes=5)) == {}
 
 
 async def test_probabilities_are_told_by_model_and_week(redis: Redis, keys: Keys) -> None:
@@ -113,7 +112,7 @@ async def test_a_canary_is_no_article(redis: Redis, keys: Keys) -> None:
     canary = Screened(make_canary(NOW), "en", (0.9, 0.9), (TOPICS[0].id,), NOW)
     counts.add([canary], [Decision("new", alert=make_alert())], NOW)
     await counts.flush()
-    funnel = await QualityLog(redis, keys).funnel(AFTER)
+    funnel = await QualityLog(redis, keys).funnel(NOW)
     assert set(funnel) <= {""}
     assert (await QualityLog(redis, keys).probabilities("one", NOW)).last_week == {}
 
@@ -137,4 +136,4 @@ async def test_what_redis_does_not_take_is_kept_for_the_next_time(keys: Keys, re
     stop = asyncio.Event()
     stop.set()
     await counts.run(stop)
-    assert (await QualityLog(redis, keys).funnel(AFTER))[""]["screened"] == 1
+    assert (await QualityLog(redis, keys).funnel(NOW))[""]["screened"] == 1

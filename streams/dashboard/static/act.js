@@ -17,6 +17,7 @@ export async function act(path, wish) {
       body: JSON.stringify(wish),
     });
     const text = await answer.text();
+    dispatchEvent(new Event("wirebell-acted"));
     return { ok: answer.ok, text: text.trim(), value: answer.ok ? JSON.parse(text) : null };
   } catch {
     return { ok: false, text: "The page's server does not answer.", value: null };

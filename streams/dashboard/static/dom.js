@@ -61,3 +61,21 @@ export function makeRow(cells) {
 export function fillRow(row, texts) {
   texts.forEach((text, index) => setText(row.children[index], text));
 }
+
+// Only http and https lead anywhere; whatever else an outside URL holds stays text.
+export function safeLink(url, text) {
+  if (!/^https?:\/\//i.test(url)) return el("span", {}, text);
+  return el("a", { attributes: { href: url, rel: "noopener noreferrer nofollow", target: "_blank" } }, text);
+}
+
+// A quiet button; `name` is what a screen reader says where the words alone are not enough.
+export function quietButton(words, press, name = "") {
+  const button = el("button", { className: "quiet", attributes: { type: "button" } }, words);
+  if (name) button.setAttribute("aria-label", name);
+  button.addEventListener("click", async () => {
+    button.disabled = true;
+    await press(button);
+    button.disabled = false;
+  });
+  return button;
+}

@@ -4,9 +4,12 @@
 import { showRole } from "./act.js";
 import { byId, setText } from "./dom.js";
 import * as format from "./format.js";
+import { setUpTheme } from "./theme-button.js";
 import { addPoint, drawCharts, loadHistory } from "./views/charts.js";
 import { showDeliveries } from "./views/deliveries.js";
 import { showLetters } from "./views/letters.js";
+import { loadActions } from "./views/actions.js";
+import { showQuality } from "./views/quality.js";
 import { showCanary, showLag, showProcesses } from "./views/line.js";
 import { showMap } from "./views/map.js";
 import { showSources } from "./views/sources.js";
@@ -38,39 +41,20 @@ function listen() {
   const events = new EventSource("/events");
   const on = (name, show) =>
     events.addEventListener(name, (event) => show(JSON.parse(event.data)));
-  events.addEventListener("open", () => loadHistory());
+  events.addEventListener("open", () => {
+    loadHistory();
+    loadActions();
+  });
   on("snapshot", showSnapshot);
   on("point", addPoint);
+  on("quality", showQuality);
   on("stories", (stories) => {
     showStories(stories);
     showMap(stories);
   });
 }
 
-function setUpTheme() {
-  const button = byId("theme");
-  const system = matchMedia("(prefers-color-scheme: dark)");
-  const root = document.documentElement;
-  const isDark = () => (root.dataset.theme ? root.dataset.theme === "dark" : system.matches);
-  const tell = () => {
-    setText(button, isDark() ? "Light" : "Dark");
-    button.setAttribute("aria-label", isDark() ? "Light theme" : "Dark theme");
-    drawCharts();
-  };
-  button.addEventListener("click", () => {
-    root.dataset.theme = isDark() ? "light" : "dark";
-    try {
-      localStorage.setItem("wirebell-theme", root.dataset.theme);
-    } catch {
-      // Storage may be off; the choice then lasts as long as the page.
-    }
-    tell();
-  });
-  system.addEventListener("change", tell);
-  tell();
-}
-
-setUpTheme();
+setUpTheme(drawCharts);
 showRole(byId("me"));
 listen();
 setInterval(() => {

@@ -26,10 +26,10 @@ export function showLag(partitions) {
 }
 
 export function showProcesses(processes) {
-  const cells = ["", "", "", "", "number"];
+  const cells = ["", "", "", "", "number", "id"];
   keyed(byId("process-rows"), processes, (one) => `${one.host}/${one.pid}/${one.started_at}`, () => makeRow(cells), (row, one) => {
     const silent = one.state === "silent" ? `silent for ${format.age(one.at)}` : one.state;
-    fillRow(row, [one.role, `${one.host} · ${one.pid}`, silent, format.age(one.started_at), format.megabytes(one.rss_bytes)]);
+    fillRow(row, [one.role, `${one.host} · ${one.pid}`, silent, format.age(one.started_at), format.megabytes(one.rss_bytes), one.model || "–"]);
     setData(row, "state", { alive: "ok", stopped: "past", silent: "bad" }[one.state]);
   });
 }

@@ -1,7 +1,7 @@
 // The stories that rang, newest first; each opens to tell how it came about.
 
 import { act } from "../act.js";
-import { byId, el, keyed, setData, setHidden, setText } from "../dom.js";
+import { byId, el, keyed, safeLink, setData, setHidden, setText } from "../dom.js";
 import * as format from "../format.js";
 
 const FIRST = 12;
@@ -29,7 +29,7 @@ function makeStory(one) {
     "article",
     { className: "story" },
     el("p", { className: "kicker" }, el("span", { className: "priority" }), el("span", { className: "when" }), el("span", { className: "kind" })),
-    el("h3", { attributes: { dir: "auto" } }),
+    el("h3", { attributes: { dir: "auto" } }, el("a", { attributes: { href: `/stories/${encodeURIComponent(one.id)}` } })),
     el("p", { className: "topics" }),
     el("p", { className: "facts" }),
     el("details", {}, el("summary", {}, "How it came about"), el("div", { className: "inside" }), el("div", { className: "inside told" })),
@@ -86,7 +86,7 @@ function rewrite(node, one) {
   setText(priority, one.priority);
   priority.title = one.priority_reason;
   setText(kicker.querySelector(".kind"), kindWords(one));
-  setText(headline, one.headline);
+  setText(headline.firstElementChild, one.headline);
   if (one.language) headline.lang = one.language;
   topics.replaceChildren(...one.topics.map(topic));
   facts.replaceChildren(...factWords(one));
@@ -96,6 +96,8 @@ function rewrite(node, one) {
 }
 
 function kindWords(one) {
+  if (one.merged_into) return "now part of another";
+  if (one.muted) return "muted";
   if (one.withdrawn) return "withdrawn";
   if (one.kind === "correction") return "corrected";
   return one.revision > 1 ? `update ${one.revision - 1}` : "new";
@@ -136,10 +138,4 @@ function report(one) {
   text.setAttribute("dir", "auto");
   if (one.language) text.lang = one.language;
   return el("li", {}, el("time", {}, format.moment(one.reported_at)), el("span", { className: "publisher" }, one.publisher), text);
-}
-
-// Only http and https lead anywhere; whatever else an outside URL holds stays text.
-function safeLink(url, text) {
-  if (!/^https?:\/\//i.test(url)) return el("span", {}, text);
-  return el("a", { attributes: { href: url, rel: "noopener noreferrer nofollow", target: "_blank" } }, text);
 }

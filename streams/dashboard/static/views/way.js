@@ -7,7 +7,8 @@ const HINTS = {
   received: "confirmed by Kafka",
   screened: "classified, joined to stories",
   dropped: "off topic, copies",
-  alerts: "stories that rang",
+  stories: "begun",
+  alerts: "news of them",
   delivered: "accepted by receivers",
 };
 

@@ -7,9 +7,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 from aiohttp import ClientSession, CookieJar, web
 from aiohttp.test_utils import TestClient, TestServer
+from pydantic import SecretStr, ValidationError
 
-from streams.dashboard.access import guard, is_loopback, refusal, who_asks
+from connectors.addresses import is_loopback
+from streams.dashboard.access import guard, who_asks
 from streams.dashboard.server import ACT_TOKEN, STATIC, TOKEN, _me, _sign_in, _sign_in_form
+from streams.settings import PageSettings
 
 Client = TestClient[web.Request, web.Application]
 Start = Callable[..., Awaitable[Client]]
@@ -47,15 +50,17 @@ async def start() -> AsyncIterator[Start]:
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.9.1", "::1", "[::1]", "localhost"])
-def test_loopback_needs_no_token(host: str) -> None:
+def test_loopback_is_known(host: str) -> None:
     assert is_loopback(host)
-    assert refusal(host, "") == ""
+    assert PageSettings(host=host).host == host
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.5", "news.example", "localhost.example"])
 def test_another_address_without_a_token_is_refused(host: str) -> None:
-    assert "page.token" in refusal(host, "")
-    assert refusal(host, "secret") == ""
+    assert not is_loopback(host)
+    with pytest.raises(ValidationError, match="a token is needed"):
+        PageSettings(host=host)
+    assert PageSettings(host=host, token=SecretStr("secret")).host == host
 
 
 async def test_without_a_token_loopback_is_let_in_under_a_strict_policy(start: Start) -> None:

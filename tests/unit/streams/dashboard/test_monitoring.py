@@ -8,12 +8,15 @@ from typing import Any
 
 import yaml
 
+from streams.dashboard.exposition import JUDGED, line_name
 from streams.dashboard.monitoring import alert_rules, grafana_dashboard
 from streams.metrics import REGISTRY
 
 SUFFIXES = {"counter": ("_total",), "histogram": ("_bucket", "_count", "_sum"), "gauge": ("",)}
 DECLARED = {
-    family.name + suffix for family in REGISTRY.collect() for suffix in SUFFIXES[family.type]
+    (family.name if family.name in JUDGED else line_name(family.name)) + suffix
+    for family in REGISTRY.collect()
+    for suffix in SUFFIXES[family.type]
 }
 
 
