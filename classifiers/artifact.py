@@ -19,13 +19,14 @@ from numpy.typing import NDArray
 
 from classifiers.topics import Topic
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 SHIPPED: Final = Path(__file__).parent / "artifacts" / "topics.npz"
 #: A file that would unpack to more than this is not one of ours.
 MAX_UNPACKED_BYTES: Final = 256 * 1024 * 1024
 
 _ARRAYS: Final = {
-    "weights", "idf", "intercepts", "english", "english_intercept", "slopes", "offsets", "meta",
+    "weights", "idf", "intercepts", "english", "english_intercept", "slopes", "offsets",
+    "incident", "incident_intercept", "incident_curves", "meta",
 }  # fmt: skip
 
 F32 = NDArray[np.float32]
@@ -41,7 +42,9 @@ class Artifact:
 
     `weights` are features x topics, `idf` one weight a feature; a window's score is the product
     of both over its length, plus `intercepts`; `slopes` and `offsets` turn a report's pooled
-    score into the logit of a probability. `facts` say how and on what it was made.
+    score into the logit of a probability. `incident` is one more such model: whether a report
+    tells of an incident of any kind; `incident_curves` are its slope and offset, English first.
+    `facts` say how and on what it was made.
     """
 
     topics: tuple[Topic, ...]
@@ -52,6 +55,9 @@ class Artifact:
     english_intercept: F32
     slopes: F32
     offsets: F32
+    incident: F32
+    incident_intercept: F32
+    incident_curves: F32
     facts: dict[str, Any]
     version: str = ""
 
@@ -80,6 +86,9 @@ def save(artifact: Artifact, path: Path) -> str:
         "english_intercept": artifact.english_intercept.astype(np.float32),
         "slopes": artifact.slopes.astype(np.float32),
         "offsets": artifact.offsets.astype(np.float32),
+        "incident": artifact.incident.astype(np.float16),
+        "incident_intercept": artifact.incident_intercept.astype(np.float32),
+        "incident_curves": artifact.incident_curves.astype(np.float32),
         "meta": np.frombuffer(encoded, dtype=np.uint8),
     }
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -148,6 +157,9 @@ def _check(artifact: Artifact, path: Path) -> None:
         "english_intercept": (1,),
         "slopes": (2, n_topics),
         "offsets": (2, n_topics),
+        "incident": (n_features,),
+        "incident_intercept": (1,),
+        "incident_curves": (2, 2),
     }
     for name, shape in shapes.items():
         part: F32 = getattr(artifact, name)

@@ -25,7 +25,7 @@ SUFFIX_LENGTHS: Final = (6,)
 STEM_LENGTH: Final = 5
 
 #: How many concepts further a concept is paired with.
-CONCEPT_REACH: Final = 3
+CONCEPT_REACH: Final = 5
 
 _CONCEPT_SPREAD: Final = np.uint64(0x9E3779B97F4A7C15)
 #: The kinds of features, and how much each counts beside the others (found on left-out folds).
@@ -34,7 +34,7 @@ KIND_WEIGHTS: Final = {
     "prefix": 1.0,
     "suffix": 1.0,
     "concept": 2.0,
-    "concept_pair": 0.7,
+    "concept_pair": 1.0,
     "stem_pair": 0.6,
     "skip_pair": 0.6,
 }

@@ -16,6 +16,7 @@ from classifiers import features
 from classifiers.artifact import Artifact
 from classifiers.features import Features
 from classifiers.tokens import I64
+from classifiers.topics import TOPIC_IDS
 
 #: What a later window's score loses against the lead's: further down is background more often.
 #: Measured on 982 whole articles (docs/model-card.md): 0 flags every fifth topic-less long one,
@@ -37,16 +38,21 @@ class Scorer:
     """The arrays of a model, laid out for one sparse product a batch."""
 
     def __init__(self, trained: Artifact) -> None:
-        """Fold idf into the weights; the last two columns give English and the squared length."""
+        """Fold idf into the weights; the last three columns give whether it is an incident,
+        whether it is English, and the squared length.
+        """
         self.bits = trained.bits
         self.n_topics = len(trained.topics)
         idf = trained.idf[:, None]
-        columns = [trained.weights * idf, trained.english[:, None] * idf, idf * idf]
+        others = np.column_stack([trained.incident, trained.english])
+        columns = [trained.weights * idf, others * idf, idf * idf]
         self._table = np.ascontiguousarray(np.hstack(columns))
         self._english_intercept = trained.english_intercept
-        self._intercepts = trained.intercepts
-        self._slopes = trained.slopes
-        self._offsets = trained.offsets
+        self._intercepts = np.concatenate([trained.intercepts, trained.incident_intercept])
+        self._slopes = np.column_stack([trained.slopes, trained.incident_curves[:, 0]])
+        self._offsets = np.column_stack([trained.offsets, trained.incident_curves[:, 1]])
+        # A newsroom's own topic need not be an incident.
+        self._gated = np.array([topic.id in TOPIC_IDS for topic in trained.topics])
 
     def probabilities(self, texts: Sequence[str]) -> F32:
         """n texts to n x topics probabilities."""
@@ -58,10 +64,12 @@ class Scorer:
 
     def window_scores(self, found: Features) -> F32:
         """One row of scores a window: the decision values of the linear models."""
-        return self._scores_and_english(found)[0]
+        return self._scores_and_english(found)[0][:, : self.n_topics]
 
     def _scores_and_english(self, found: Features) -> tuple[F32, F32]:
-        """The scores of each window, and how much it speaks for English (0 is the border)."""
+        """The scores of each window, for any incident in the last column, and how much it speaks
+        for English (0 is the border).
+        """
         sums = self._sums(found)
         lengths = _lengths(sums[:, -1], found)
         scores = sums[:, :-2] / lengths[:, None] + self._intercepts
@@ -106,7 +114,9 @@ class Scorer:
         curve = np.zeros(n_texts, dtype=np.intp)
         curve[found.row_texts[leads]] = english[leads] < 0
         logits = pooled * self._slopes[curve] + self._offsets[curve]
-        return np.asarray(1 / (1 + np.exp(-logits.clip(-_MAX_LOGIT, _MAX_LOGIT))), dtype=np.float32)
+        chances = 1 / (1 + np.exp(-logits.clip(-_MAX_LOGIT, _MAX_LOGIT)))
+        incident = np.where(self._gated, chances[:, -1:], 1)
+        return np.asarray(chances[:, :-1] * incident, dtype=np.float32)
 
 
 def _lengths(squares: F32, found: Features) -> F32:

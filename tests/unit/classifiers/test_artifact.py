@@ -29,6 +29,9 @@ def _small() -> Artifact:
         english_intercept=np.ones(1, np.float32),
         slopes=np.ones((2, 14), np.float32),
         offsets=np.zeros((2, 14), np.float32),
+        incident=np.zeros(16, np.float32),
+        incident_intercept=np.ones(1, np.float32),
+        incident_curves=np.ones((2, 2), np.float32),
         facts={"reports": 3},
     )
 
