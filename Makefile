@@ -24,7 +24,7 @@ format: .venv/.dev-ready       ## put the code in its format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: .venv/.bench-ready      ## benchmarks beside their yardsticks
+bench: .venv/.bench-ready .venv/frameworks/.ready ## benchmarks beside their yardsticks
 	$(BIN)/python -m benchmarks
 
 chaos: .venv/.dev-ready        ## the chaos suite at full load (CHAOS=1: a tenth); writes docs/reliability.md
@@ -33,6 +33,12 @@ chaos: .venv/.dev-ready        ## the chaos suite at full load (CHAOS=1: a tenth
 
 .venv/.bench-ready: .venv/.dev-ready
 	$(PIP) install -c constraints.txt -e '.[embedded,dev,bench]'
+	@touch $@
+
+# Other frameworks pin libraries that ours does not: they stand apart.
+.venv/frameworks/.ready: .venv/.bench-ready benchmarks/frameworks.txt
+	$(BIN)/python -m venv .venv/frameworks
+	.venv/frameworks/bin/python -m pip --disable-pip-version-check -qq install -e . -r benchmarks/frameworks.txt
 	@touch $@
 
 clean:

@@ -14,7 +14,7 @@ BENCHES = (
     ("bench_stories", ("--articles", "5000"), "printed"),
     (
         "bench_line",
-        ("--turns", "3", "--articles", "5000", "--latency-s", "4", "--write"),
+        ("--turns", "5", "--articles", "4000", "--latency-s", "4", "--write"),
         "docs/performance.md, docs/images/performance.png",
     ),
 )

