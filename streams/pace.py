@@ -12,8 +12,8 @@ import msgspec
 HOUR_S = 3_600.0
 #: Times that are kept of one story: an hour with more reports than that is breaking anyway.
 MAX_TIMES = 48
-#: The newsroom's usual is less: in a real month of 27 publishers' feeds one story in a hundred
-#: ever has so many reports within an hour (`wirebell backtest` says it of any file).
+#: The newsroom's usual is less: of 3,410 stories in a real month of 27 publishers' feeds 11 ever
+#: have so many reports within an hour, 22 have four. `wirebell backtest` counts jumps in any file.
 BREAKING_REPORTS = 5
 #: One publisher's live page is not a story that breaks.
 BREAKING_PUBLISHERS = 3

@@ -15,6 +15,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from classifiers.attribution import attribute
 from classifiers.language import OTHER, identify_language
 from classifiers.model import Evidence, compose
 from classifiers.numbers import TollMatch, find_tolls
@@ -35,7 +36,10 @@ FINGERPRINT_PLACES = 4
 class Model(Protocol):
     """What screening asks of a topic model (classifiers.model.TopicModel)."""
 
-    topics: tuple[Topic, ...]
+    @property
+    def topics(self) -> tuple[Topic, ...]:
+        """Its topics, in the order of its probabilities."""
+        ...
 
     def predict(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """n texts to an n x topics array of probabilities."""
@@ -93,10 +97,11 @@ def screen(
     ]
     found = {index: places_of(texts[index]) for index in matters}
     spoken = {index: articles[index].language or _language(texts[index]) for index in matters}
-    counted = {
-        index: tolls_of(f"{articles[index].title}\n\n{articles[index].text[:LEAD_CHARS]}")
+    leads = {
+        index: f"{articles[index].title}\n\n{articles[index].text[:LEAD_CHARS]}"
         for index in matters
     }
+    counted = {index: tolls_of(leads[index]) for index in matters}
     prints = fingerprints(
         [(articles[index].title, articles[index].text) for index in matters],
         [_named(found[index]) for index in matters],
@@ -125,6 +130,7 @@ def screen(
                 evidence=evidence,
                 places=found[index],
                 tolls=counted[index],
+                said_by=tuple(sorted(attribute(leads[index], counted[index]).items())),
             )
         screened.append(
             Screened(article, language, probabilities, chosen[index], now, kept, printed.get(index))
@@ -167,6 +173,7 @@ def _facts(
     evidence: tuple[EvidenceFact, ...],
     places: tuple[PlaceMatch, ...],
     tolls: tuple[TollMatch, ...],
+    said_by: tuple[tuple[str, str], ...],
 ) -> Facts:
     published = article.published_at
     return Facts(
@@ -187,4 +194,5 @@ def _facts(
             for p in places[: limits.MAX_PLACES]
         ),
         tolls=tuple((toll.kind, toll.number) for toll in tolls),
+        said_by=said_by,
     )

@@ -8,6 +8,7 @@ import pytest
 
 from connectors.records import Report, Story, Toll, TopicScore
 from streams.material import MILESTONES, Growth, judge, prioritise, publishers_at_once
+from streams.pace import Speed
 from tests.reports import START
 
 
@@ -30,6 +31,10 @@ def test_nothing_added_joins_silently() -> None:
         (Growth(tolls=(("killed", 3, 7),)), "7 killed, 3 before"),
         (Growth(publishers=2), "2 independent publishers"),
         (Growth(restored="Daily Ledger"), "reported again by Daily Ledger"),
+        (
+            Growth(speed=Speed(0.0, 6, 5, 0.4)),
+            "breaking: 6 reports by 5 publishers within 60 minutes, 0.4 an hour before",
+        ),
     ],
 )
 def test_each_material_change_rings_and_says_why(growth: Growth, words: str) -> None:
@@ -64,7 +69,12 @@ def test_withdrawal_is_final_only_when_nobody_else_reports() -> None:
 
 
 def _story(
-    topic: str, probability: float, minutes: tuple[float, ...], killed: int = 0, **more: bool
+    topic: str,
+    probability: float,
+    minutes: tuple[float, ...],
+    killed: int = 0,
+    *,
+    withdrawn: bool = False,
 ) -> Story:
     reports = tuple(
         Report(
@@ -91,7 +101,7 @@ def _story(
         first_seen=START,
         last_seen=START,
         changes=(),
-        **more,
+        withdrawn=withdrawn,
     )
 
 
@@ -113,6 +123,13 @@ def _story(
 )
 def test_priority_follows_danger_size_and_speed(story: Story, priority: str) -> None:
     assert prioritise(story)[0] == priority
+
+
+def test_a_story_that_breaks_again_is_a_flash_though_its_first_reports_are_old() -> None:
+    story = _story("bombing", 0.95, (0, 200, 500))
+    priority, reason = prioritise(story, Speed(0.0, 6, 5, 0.0))
+    assert priority == "flash"
+    assert "6 reports by 5 publishers within 60 minutes, none before" in reason
 
 
 def test_priority_says_why_in_words() -> None:

@@ -103,6 +103,19 @@ def test_higher_toll_rings_with_who_said_it() -> None:
     assert steps[2].folded.story.tolls[0].number == 7
 
 
+def test_a_toll_names_whom_the_report_names_beside_its_publisher() -> None:
+    said = msgspec.structs.replace(facts(tolls=(("killed", 3),)), said_by=(("killed", "police"),))
+    steps = _fold(said, facts("a2", publisher="Courier", tolls=(("killed", 7),)))
+    first, second = (step.folded.story.tolls[0] for step in steps)
+    assert (first.said_by, first.publisher) == ("police", "Daily Ledger")
+    assert (second.said_by, second.publisher) == ("", "Courier")
+
+
+def test_publishers_stand_in_the_order_of_their_own_clocks() -> None:
+    steps = _fold(facts(minutes=9), facts("a2", publisher="Courier", minutes=3))
+    assert [report.article_id for report in steps[-1].folded.story.reports] == ["a2", "a1"]
+
+
 def test_correction_may_lower_a_toll() -> None:
     steps = _fold(
         facts(tolls=(("killed", 12),)), facts(tolls=(("killed", 9),), status="correction")
