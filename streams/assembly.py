@@ -97,7 +97,7 @@ async def _run(
     deliveries = open_deliveries(settings, redis, keys, bury_one)
     canaries = CanaryLane(settings, redis, model, bury_one)
     quality = QualityCounts(redis, keys, model)
-    editor = open_editor_desk(redis, keys, newsroom.window_hours * 3600)
+    editor = open_editor_desk(redis, keys, newsroom.window_hours * 3600, newsroom.languages)
 
     async def tell(kafka_topic: str, key: bytes, value: bytes) -> None:
         await sender.send(kafka.prefix + kafka_topic, [(key, value)])

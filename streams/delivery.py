@@ -23,12 +23,13 @@ from redis.exceptions import RedisError
 
 from connectors.records import Alert, RecordError, decode_alert
 from connectors.sinks.factory import make_sink
+from connectors.sinks.lease import sending_while
 from connectors.sinks.sink import Delivery, Result, Sink, TogetherSink
 from streams import metrics
 from streams.attempts import attempt_of, delivery_of, in_messages, reason_of
 from streams.dead_letters import DeadLetter, Origin, make_dead_letter
 from streams.keys import Keys
-from streams.ledger import Attempt, Claim, Hold, Ledger, Retry
+from streams.ledger import SEND_WITHIN_S, Attempt, Claim, Hold, Ledger, Retry
 from streams.retries import End, plan
 from streams.settings import Settings, SubscriptionSettings
 from streams.subscriptions import wishes
@@ -180,6 +181,7 @@ class _Round:
                     await self._not_there(claim, started)
                     return
                 delivery = looked
+            in_time = self._in_time()
             held: Hold = await self.owner.ledger.hold(claim)
         except RedisError:
             held = "lost"
@@ -187,7 +189,17 @@ class _Round:
             # Nothing was sent; without this the place would be taken until the lease ends.
             await _insist(lambda: self.owner.ledger.release(claim))
             return
-        await self._settle(claim, alert, await self._send(delivery), started)
+        with sending_while(in_time):
+            result = await self._send(delivery)
+        await self._settle(claim, alert, result, started)
+
+    def _in_time(self) -> Callable[[], bool]:
+        """Whether what is held from now on may still be sent: a process that was frozen wakes
+        with an answer of the ledger that is long out of date.
+        """
+        clock = self.owner.ledger.clock
+        until = clock() + SEND_WITHIN_S
+        return lambda: clock() < until
 
     async def _look_back(self, claim: Claim, delivery: Delivery) -> Delivery | Result:
         """What the doubt came to: a result, or the delivery that is still to be made."""
@@ -215,7 +227,7 @@ class _Round:
 
     async def _together(self, claims: Sequence[Claim]) -> None:
         """Several stories in one message; each is held and written down by itself."""
-        started, ledger = time.monotonic(), self.owner.ledger
+        started, ledger, in_time = time.monotonic(), self.owner.ledger, self._in_time()
         held: list[tuple[Claim, Alert]] = []
         for claim in claims:
             try:
@@ -233,7 +245,8 @@ class _Round:
                 await _insist(functools.partial(ledger.release, claim))
         if not held:
             return
-        results = await self._send_together(held)
+        with sending_while(in_time):
+            results = await self._send_together(held)
         chance = self.owner.chance()  # the same for all, so that they stay together
         for (claim, alert), result in zip(held, results, strict=True):
             if result.outcome == "refused" and len(held) > 1:

@@ -25,6 +25,7 @@ from connectors.sinks.plain_text import one_line
 from connectors.sinks.sink import Verdict
 from connectors.sinks.slack_actions import Choice, Press
 from streams.choices import LOCK_S, Choices, Outgoing
+from streams.editing import Editing
 from streams.feedback import Feedback, Via, encode_feedback, feedback_of
 from streams.feedback_store import FeedbackStore
 from streams.kafka_topics import ALERTS, FEEDBACK
@@ -74,22 +75,6 @@ class FeedbackKeeper(Protocol):
     async def add(self, feedback: Feedback) -> None:
         """Keep it; once by its id."""
         ...
-
-
-class NoEditing:
-    """Where stories cannot be edited: every place of a story is told, nothing else changes."""
-
-    async def merge(self, story_id: str, other_story_id: str) -> Sequence[Alert]:
-        """Refused."""
-        raise LookupError("stories cannot be merged here")
-
-    async def split(self, story_id: str, article_id: str) -> Sequence[Alert]:
-        """Refused."""
-        raise LookupError("stories cannot be split here")
-
-    async def mute(self, story_id: str, *, muted: bool) -> Sequence[Alert]:
-        """Left to the ledger."""
-        return ()
 
 
 @dataclass(slots=True)
@@ -294,10 +279,15 @@ class EditorDesk:
         return datetime.fromtimestamp(self.ledger.clock(), UTC)
 
 
-def open_editor_desk(redis: Redis, keys: Keys, window_s: float) -> EditorDesk:
-    """The desk of a line, for any process that reaches its Redis. `window_s`: see Ledger."""
+def open_editor_desk(
+    redis: Redis, keys: Keys, window_s: float, languages: tuple[str, ...] = ("en",)
+) -> EditorDesk:
+    """The desk of a line, for any process that reaches its Redis. `window_s` and `languages` are
+    the newsroom's: see Stories.
+    """
     ledger = Ledger(redis, keys, window_s)
-    return EditorDesk(Choices(redis, keys), ledger, NoEditing(), FeedbackStore(redis, keys))
+    editing = Editing(redis, keys, window_s, languages)
+    return EditorDesk(Choices(redis, keys), ledger, editing, FeedbackStore(redis, keys))
 
 
 def _changed(feedback: Feedback, change: Mapping[str, object]) -> Feedback:

@@ -29,6 +29,8 @@ from streams.subscriptions import Wish
 # The longest attempt takes 15 s; after it 45 s are left in which a receiver may still apply
 # a request that it has accepted. So when a lease ends, looking back sees the truth.
 LEASE_S = 60.0
+# So nothing is sent later than this after the last look at the lease.
+SEND_WITHIN_S = 15.0
 # Between claim and hold lies one round trip; a worker that dies there delays nobody long.
 CLAIM_LEASE_S = 20.0
 # What was told is remembered for longer than the longest schedule (78 h) runs, and than a story

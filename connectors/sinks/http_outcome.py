@@ -11,6 +11,7 @@ import ssl
 import aiohttp
 
 from connectors.addresses import PrivateAddressError, public_socket
+from connectors.sinks.lease import LeaseOverError, last_look
 from connectors.sinks.sink import Result
 
 # Half of it is left for the answer even when the connection takes its worst.
@@ -31,7 +32,11 @@ def open_session(timeout_s: float, *, allow_private: bool) -> aiohttp.ClientSess
     )
     timeout = aiohttp.ClientTimeout(total=timeout_s, sock_connect=timeout_s * _CONNECT_SHARE)
     return aiohttp.ClientSession(
-        connector=connector, timeout=timeout, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False
+        connector=connector,
+        timeout=timeout,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        trust_env=False,
+        trace_configs=[last_look()],
     )
 
 
@@ -39,6 +44,8 @@ def outcome_of(error: Exception) -> Result:
     """The result of an attempt that ended without an answer. Quotes no URL: it may be secret."""
     if _is_private(error):
         return Result("refused", detail=NOT_PUBLIC)
+    if isinstance(error, LeaseOverError):
+        return Result("not_sent", detail="its lease was over before it was sent")
     if isinstance(error, aiohttp.ConnectionTimeoutError):
         return Result("not_sent", detail="no connection in time")
     if isinstance(error, aiohttp.ClientConnectorDNSError):

@@ -6,6 +6,7 @@ A tenth of the full load runs with the tests; WIREBELL_CHAOS=10 runs all of it.
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -34,6 +35,7 @@ POINTS = (
     "before receipt",
     "after receipt",
     "before retry",
+    "before commit",
 )
 
 
@@ -131,6 +133,12 @@ async def test_a_worker_that_dies_at_any_point_loses_and_doubles_nothing(
     for life in range(30 * LOAD):
         if life == 10:
             await worker.accept([make_alert(f"s{count}", 2) for count in range(number)])
+        if point == "before commit":
+            # Died with the alerts in the ledger and nothing acknowledged: Kafka gives them again.
+            crashes += 1
+            await worker.accept(
+                [make_alert(f"s{count}", 1 + (life > 9)) for count in range(number)]
+            )
         crashes += await run_until_crash(rig, point, 1 + life % 3, targets)
         rig.clock.forward(61)
     rig.slack.faults.share = 0.0
@@ -201,7 +209,7 @@ async def test_slack_faults_at_a_third_of_all_requests_lose_and_double_nothing(
     targets = tuple(Target(sink="slack", to=channel) for channel in CHANNELS)
     rig.slack.faults.among, rig.slack.faults.share = kinds, 0.33
     workers = [rig.deliveries(targets=targets) for _ in range(2)]
-    number = 12 * LOAD
+    number = 12 * min(LOAD, 4)
     for revision in (1, 2):
         alerts = [make_alert(f"s{count}", revision) for count in range(number)]
         await workers[0].accept(alerts)
@@ -264,6 +272,38 @@ async def test_webhook_faults_at_a_third_of_all_requests_lose_nothing(
     record_property("faults", rig.hook.faults.made)
     assert (len(rig.hook.received), rig.hook.forged, rig.letters) == (number, [], [])
     assert len(ids) == number < len(rig.hook.attempts)
+
+
+async def test_a_webhook_down_for_forty_hours_gets_everything_and_holds_up_nothing_else(
+    rig: Rig, record_property: Record
+) -> None:
+    rig.hook.faults.among = (Fault("status", 503), Fault("reset_before"), Fault("status", 500))
+    rig.hook.faults.share = 1.0
+    worker = rig.deliveries(targets=(SLACK, HOOK))
+    number, hours = 20 * min(LOAD, 4), 40
+    async with rig.running(worker):
+        for hour in range(hours):
+            first = hour * number // hours
+            alerts = [make_alert(f"s{n}") for n in range(first, (hour + 1) * number // hours)]
+            await worker.accept(alerts)
+            await eventually(functools.partial(_told, rig, first + len(alerts)))
+            for _ in range(6):
+                rig.clock.forward(600)
+                await asyncio.sleep(0.01)
+        assert (rig.hook.received, rig.letters) == ({}, [])
+        rig.hook.faults.share = 0.0
+        await rig.until_idle(step_s=120)
+    ids = {webhook_id for webhook_id, _ in rig.hook.attempts}
+    record_property("owed", 2 * number)
+    record_property("lost", 2 * number - len(rig.hook.received) - len(rig.slack.stories()))
+    record_property("doubled", rig.slack.doubled() + len(ids) - number)
+    record_property("faults", rig.hook.faults.made)
+    assert (len(rig.hook.received), len(ids), rig.letters) == (number, number, [])
+    assert rig.hook.faults.made > 3 * number
+
+
+def _told(rig: Rig, messages: int) -> bool:
+    return len(rig.slack.messages) == messages
 
 
 async def test_a_worker_frozen_past_its_lease_does_not_tell_twice(rig: Rig) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import random
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,8 +14,8 @@ from tests.fakes.killed_sources import PLACES
 from tests.fakes.source_line import SourceLine, open_source_line
 from tests.lanes import Lane, wait_until
 
-# More kills than the places, for a long run: WIREBELL_TEST_KILLS=20.
-MORE_KILLS = int(os.environ.get("WIREBELL_TEST_KILLS", "0"))
+# Twenty kills more than the places are the full load (`make chaos`).
+MORE_KILLS = 2 * (int(os.environ.get("WIREBELL_CHAOS", "1")) - 1)
 # At 400 a second a poll holds 100 articles; a killed process plays three polls at most.
 A_POLL = 100
 ARTICLES = 1_500 + 3 * A_POLL * MORE_KILLS
@@ -35,7 +35,9 @@ def line(kafka: Lane, redis_url: str, redis_prefix: str, tmp_path: Path) -> Iter
         yield opened
 
 
-def test_killed_at_every_place_of_a_poll_nothing_is_lost(line: SourceLine) -> None:
+def test_killed_at_every_place_of_a_poll_nothing_is_lost(
+    line: SourceLine, record_property: Callable[[str, object], None]
+) -> None:
     line.configure(INBOX)
     line.write_rows("all.jsonl", [{"id": f"r{n}", "title": f"Report {n}"} for n in range(ARTICLES)])
     kills = [f"{place}:2" for place in PLACES]
@@ -47,5 +49,8 @@ def test_killed_at_every_place_of_a_poll_nothing_is_lost(line: SourceLine) -> No
     wait_until(lambda: {a.title for a in line.articles()} == wanted, 60, line.said())
     found = line.articles()
     assert len({article.id for article in found}) == ARTICLES, "a repeat has the same id"
+    record_property("owed", ARTICLES)
+    record_property("lost", len(wanted - {article.title for article in found}))
+    record_property("faults", len(kills))
     repeats = len(found) - ARTICLES
     assert 0 < repeats <= len(kills) * A_POLL, "a kill repeats one poll at most"

@@ -17,8 +17,8 @@ from streams.steps import PLACES
 from tests.fakes.worker_line import WorkerLine, make_article, open_line
 from tests.lanes import Lane, wait_until
 
-# More kills than the places, for a long run: TEST_KILLS=20.
-MORE_KILLS = int(os.environ.get("TEST_KILLS", "0"))
+# Kills beyond those at each place; the full load (`make chaos`) has nine.
+MORE_KILLS = int(os.environ.get("WIREBELL_CHAOS", "1")) - 1
 A_KILL = 500
 
 

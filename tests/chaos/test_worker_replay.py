@@ -1,5 +1,5 @@
 """A month's articles through `wirebell worker` with its real rooms, killed again and again: the
-stories it tells are those of a worker that was left in peace. Long: TEST_KILLS=3.
+stories it tells are those of a worker that was left in peace. Long: `make chaos`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from connectors.records import Article
 from tests.fakes.worker_line import ROOT, WorkerLine, open_line
 from tests.lanes import SHARED, Lane, wait_until
 
-KILLS = int(os.environ.get("TEST_KILLS", "0"))
+KILLS = 3 if int(os.environ.get("WIREBELL_CHAOS", "1")) > 1 else 0
 STREAM = SHARED / "stream" / "rss-2023-05.jsonl.gz"
 COUNT = 3_000
 
@@ -33,7 +33,7 @@ class Row(msgspec.Struct):
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-@pytest.mark.skipif(not KILLS, reason="long; set TEST_KILLS=3")
+@pytest.mark.skipif(not KILLS, reason="long: make chaos")
 @pytest.mark.skipif(not STREAM.exists(), reason=f"no {STREAM.name} beside the repository")
 @pytest.mark.parametrize("kafka", ["embedded"], indirect=True)  # one partition: one order
 def test_a_killed_worker_tells_the_stories_that_an_unkilled_one_tells(
