@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import os
+import signal
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -39,10 +43,14 @@ LOOKS, LOOK_EVERY_S = MIN_SAMPLES, 1.0
 
 def command(
     config: Annotated[Path | None, typer.Option(help="The configuration file.")] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print the page's snapshot.")] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print the page's snapshot; with --watch one a line.")
+    ] = False,
     watch: Annotated[bool, typer.Option("--watch", help="Go on until Ctrl-C.")] = False,
 ) -> None:
-    """Say whether the line is healthy. Exits with 0 healthy, 1 degraded, 2 down."""
+    """Say whether the line is healthy. Exits with 0 healthy, 1 degraded, 2 down; a watch that is
+    ended, with what it saw last.
+    """
     try:
         settings = load_settings(config)
     except SettingsError as error:
@@ -51,7 +59,7 @@ def command(
         raise typer.Exit(_USAGE_EXIT) from None
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     try:
-        state = asyncio.run(_watch(settings) if watch else _look(settings, json))
+        state = asyncio.run(_watch(settings, json) if watch else _look(settings, json))
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
     raise typer.Exit(EXIT_CODES[state])
@@ -79,15 +87,29 @@ async def _look(settings: Settings, json: bool) -> str:
         await _close(observer)
 
 
-async def _watch(settings: Settings) -> str:
-    """Show the screen anew every second until interrupted."""
-    observer, verdict = _observer(settings), None
+async def _watch(settings: Settings, json: bool) -> str:
+    """Show the screen anew, or print a snapshot, every second until SIGINT or SIGTERM."""
+    observer, stop = _observer(settings), asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    live = Live(console=Console(), auto_refresh=False, screen=False)
     try:
-        with Live(console=Console(), auto_refresh=False, screen=False) as live:
-            while True:
+        with contextlib.nullcontext() if json else live:
+            verdict = None
+            while not (stop.is_set() and verdict):
                 verdict = await _judge(observer, verdict)
-                live.update(_screen(show(observer, verdict, [])), refresh=True)
-                await asyncio.sleep(LOOK_EVERY_S)
+                snapshot = show(observer, verdict, [])
+                if json:
+                    print(msgspec.json.encode(snapshot).decode(), flush=True)
+                else:
+                    live.update(_screen(snapshot), refresh=True)
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(LOOK_EVERY_S):
+                        await stop.wait()
+        return verdict.state
+    except BrokenPipeError:  # whoever read it has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return verdict.state if verdict else "down"
     finally:
         await _close(observer)
 
@@ -145,6 +167,8 @@ def _way(snapshot: Snapshot) -> Table:
     for stage in snapshot.way.stages:
         table.add_column(stage.label, justify="right", min_width=10)
     table.add_row(*(f"{stage.total:,}" for stage in snapshot.way.stages))
+    if any(stage.per_minute for stage in snapshot.way.stages):  # only a watch has seen a minute
+        table.add_row(*(f"{stage.per_minute:,.0f}/min" for stage in snapshot.way.stages))
     dropped = [f"{one.label} {one.total:,}" for one in snapshot.way.dropped if one.total]
     if dropped:
         table.caption = "dropped: " + ", ".join(dropped)
@@ -157,7 +181,12 @@ def _line(snapshot: Snapshot) -> Table:
     table.add_column(style="dim", min_width=10)
     table.add_column()
     records = sum(one.records for one in snapshot.lag)
-    table.add_row("lag", f"{records:,} records on {len(snapshot.lag)} partitions")
+    oldest = max((one.seconds for one in snapshot.lag if one.records), default=0.0)
+    table.add_row("lag", f"{oldest:.1f} s, {records:,} records on {len(snapshot.lag)} partitions")
+    for one in snapshot.way.latencies:
+        if one.count:
+            quantiles = (f"{value:.2f}" for value in (one.p50, one.p95, one.p99) if value)
+            table.add_row("", f"{one.label.lower()}: {' / '.join(quantiles)} s (p50 / p95 / p99)")
     alive = [one.role for one in snapshot.processes if one.state == "alive"]
     counts = (f"{role} {alive.count(role)}" for role in dict.fromkeys(alive))
     table.add_row("processes", ", ".join(counts) or "none")

@@ -126,3 +126,32 @@ def test_a_configuration_that_does_not_hold_is_no_verdict(tmp_path: Path) -> Non
     done = run_status(tmp_path, {"WIREBELL_PAGE__PORT": "many"})
     assert done.returncode == 64
     assert "page.port" in done.stderr
+
+
+def test_a_watch_prints_a_snapshot_a_line_and_exits_by_what_it_saw_last(tmp_path: Path) -> None:
+    (tmp_path / "wirebell.toml").write_text("", encoding="utf-8")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "streams", "status", "--watch", "--json"],
+        cwd=tmp_path,
+        env={
+            "PATH": "/usr/bin:/bin",
+            "PYTHONPATH": str(Path(__file__).parents[2]),
+            "WIREBELL_KAFKA__BOOTSTRAP_SERVERS": "127.0.0.1:9",
+            "WIREBELL_REDIS__URL": "redis://127.0.0.1:9/0",
+        },
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        seen = [json.loads(process.stdout.readline()) for _ in range(2)]
+        process.terminate()
+        _, said = process.communicate(timeout=20)
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.communicate()
+    assert seen[0]["at"] < seen[1]["at"]
+    assert process.returncode == 2, said
+    assert "Traceback" not in said
