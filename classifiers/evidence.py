@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from classifiers import features, tokens
 from classifiers.features import Features
-from classifiers.scoring import Scorer, discounted
+from classifiers.scoring import Scorer
 
 MAX_WORDS: Final = 6
 MAX_SENTENCE_CHARS: Final = 400
@@ -65,7 +65,7 @@ def _explain_slice(
     scorer: Scorer, wanted: Sequence[tuple[str, Sequence[tuple[str, int]]]]
 ) -> list[tuple[Evidence, ...]]:
     found = features.extract([text for text, _ in wanted], scorer.bits)
-    scores = discounted(scorer.window_scores(found), found)
+    scores = scorer.competing_scores(found)
     numbers = np.arange(len(wanted) + 1)
     rows = np.searchsorted(found.row_texts, numbers)
     words = np.searchsorted(found.split.texts, numbers)

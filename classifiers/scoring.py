@@ -18,10 +18,12 @@ from classifiers.features import Features
 from classifiers.tokens import I64
 from classifiers.topics import TOPIC_IDS
 
-#: What a later window's score loses against the lead's: further down is background more often.
-#: Measured on 982 whole articles (docs/model-card.md): 0 flags every fifth topic-less long one,
-#: 2 is as good as reading the lead only.
-LATER_WINDOW_PENALTY: Final = 0.6
+#: What a later window's score loses against the lead's where the lead tells of no incident: what
+#: stands further down is background then. Where it surely tells of one it loses the second figure:
+#: an article about one attack tells of others. Measured on joined reports and whole articles
+#: (docs/topics.md); between the two the lead's probability of an incident decides.
+LATER_WINDOW_PENALTY: Final = 1.2
+LATER_WINDOW_PENALTY_AFTER_INCIDENT: Final = 0.2
 #: A later window is at least as long as a common report (the median is 64): a scrap at the end
 #: of a page ("Read more: ...") must not speak as loud as a title.
 LATER_WINDOW_MIN_LENGTH: Final = 70.0
@@ -62,9 +64,24 @@ class Scorer:
         ]
         return np.concatenate(parts) if parts else np.zeros((0, self.n_topics), np.float32)
 
-    def window_scores(self, found: Features) -> F32:
-        """One row of scores a window: the decision values of the linear models."""
-        return self._scores_and_english(found)[0][:, : self.n_topics]
+    def competing_scores(self, found: Features) -> F32:
+        """One row of scores a window, as the windows of a text compete: each topic's highest one
+        is the text's.
+        """
+        return self._competing_and_curves(found)[0][:, : self.n_topics]
+
+    def _competing_and_curves(self, found: Features) -> tuple[F32, I64]:
+        """Each window's scores less its penalty, and the curve of each text that has words."""
+        scores, english = self._scores_and_english(found)
+        leads = np.flatnonzero(np.diff(found.row_texts, prepend=-1))
+        curves = (english[leads] < 0).astype(np.int64)
+        logits = scores[leads, -1] * self._slopes[curves, -1] + self._offsets[curves, -1]
+        relief = _chances(logits) * (LATER_WINDOW_PENALTY - LATER_WINDOW_PENALTY_AFTER_INCIDENT)
+        penalties = np.repeat(
+            LATER_WINDOW_PENALTY - relief, np.diff(leads, append=len(found.row_texts))
+        )
+        penalties[found.row_windows == 0] = 0
+        return np.asarray(scores - penalties[:, None], dtype=np.float32), curves
 
     def _scores_and_english(self, found: Features) -> tuple[F32, F32]:
         """The scores of each window, for any incident in the last column, and how much it speaks
@@ -107,14 +124,17 @@ class Scorer:
         return self.features_probabilities(features.extract(texts, self.bits), len(texts))
 
     def features_probabilities(self, found: Features, n_texts: int) -> F32:
-        """The features of n texts to n x topics probabilities."""
-        scores, english = self._scores_and_english(found)
-        pooled = pool(scores, found, n_texts, self._intercepts)
-        leads = np.flatnonzero(np.diff(found.row_texts, prepend=-1))
-        curve = np.zeros(n_texts, dtype=np.intp)
-        curve[found.row_texts[leads]] = english[leads] < 0
-        logits = pooled * self._slopes[curve] + self._offsets[curve]
-        chances = 1 / (1 + np.exp(-logits.clip(-_MAX_LOGIT, _MAX_LOGIT)))
+        """The features of n texts to n x topics probabilities: each topic's best window times
+        the chance that there is an incident at all. A text without words scores as the intercepts.
+        """
+        pooled = np.tile(self._intercepts, (n_texts, 1))
+        curve = np.zeros(n_texts, dtype=np.int64)
+        if len(found.row_texts):
+            competing, curves = self._competing_and_curves(found)
+            leads = np.flatnonzero(np.diff(found.row_texts, prepend=-1))
+            pooled[found.row_texts[leads]] = np.maximum.reduceat(competing, leads)
+            curve[found.row_texts[leads]] = curves
+        chances = _chances(pooled * self._slopes[curve] + self._offsets[curve])
         incident = np.where(self._gated, chances[:, -1:], 1)
         return np.asarray(chances[:, :-1] * incident, dtype=np.float32)
 
@@ -128,19 +148,5 @@ def _least_length(windows: I64) -> F32:
     return np.where(windows > 0, np.float32(LATER_WINDOW_MIN_LENGTH), np.float32(1e-6))
 
 
-def pool(scores: F32, found: Features, n_texts: int, empty: F32) -> F32:
-    """One row of scores a text: its best window, later ones at a discount.
-
-    A text without words scores as `empty`.
-    """
-    pooled = np.tile(np.asarray(empty, np.float32), (n_texts, 1))
-    if len(scores):
-        firsts = np.flatnonzero(np.diff(found.row_texts, prepend=-1))
-        pooled[found.row_texts[firsts]] = np.maximum.reduceat(discounted(scores, found), firsts)
-    return pooled
-
-
-def discounted(scores: F32, found: Features) -> F32:
-    """Window scores as they compete: later windows less the penalty."""
-    discount = np.where(found.row_windows > 0, np.float32(LATER_WINDOW_PENALTY), np.float32(0))
-    return np.asarray(scores - discount[:, None], dtype=np.float32)
+def _chances(logits: F32) -> F32:
+    return np.asarray(1 / (1 + np.exp(-logits.clip(-_MAX_LOGIT, _MAX_LOGIT))), dtype=np.float32)

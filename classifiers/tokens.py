@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 #: Characters of one text that are read. A newspaper's longest features stay below it.
 MAX_CHARS: Final = 24_000
 #: The first window holds the title and the lead, which says what a report is about.
-LEAD_WORDS: Final = 80
+LEAD_WORDS: Final = 40
 #: Later windows are about as long as the reports the model learned from.
-WINDOW_WORDS: Final = 60
+WINDOW_WORDS: Final = 50
 
 _BMP: Final = 0x10000
 _SENTENCE_ENDS: Final = ".!?…\n;"
