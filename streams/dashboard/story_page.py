@@ -90,8 +90,7 @@ class StoryPages:
             attempts = await self._ledger.attempts(ALL_ATTEMPTS)
             decided = await self._feedback.since(datetime.now(UTC) - DECIDED_SINCE)
         steps = list(tell(None, kept, story_id, self._languages))
-        rang = [step.alert for step in steps if step is not None and step.alert is not None]
-        alert = _latest(rang[-1:], self._watch.alerts.get(story_id))
+        alert = _now(steps, self._watch.alerts.get(story_id))
         if alert is None:
             raise web.HTTPNotFound(text="there is no such story, or Redis keeps it no more\n")
         page = StoryPage(
@@ -172,10 +171,15 @@ class StoryPages:
         ]
 
 
-def _latest(told: Sequence[Alert], heard: Alert | None) -> Alert | None:
-    """Of what the list in Redis tells and what Kafka told, the higher revision."""
-    known = [*told, *([heard] if heard else [])]
-    return max(known, key=lambda one: one.story.revision, default=None)
+def _now(steps: Sequence[Step | None], heard: Alert | None) -> Alert | None:
+    """The story as it stands: its last alert, with what has happened since without ringing. What
+    Redis keeps no more is as Kafka told it.
+    """
+    known = [step for step in steps if step is not None]
+    rang = [step.alert for step in known if step.alert is not None]
+    if not rang or (heard is not None and heard.story.revision > rang[-1].story.revision):
+        return heard
+    return msgspec.structs.replace(rang[-1], story=known[-1].folded.story)
 
 
 def _marks(alert: Alert) -> set[str]:
