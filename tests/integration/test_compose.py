@@ -73,7 +73,7 @@ def test_no_port_is_open_to_the_world(compose: dict[str, Any]) -> None:
 def test_every_image_of_others_is_pinned(compose: dict[str, Any]) -> None:
     for name, service in compose["services"].items():
         if "build" not in service:
-            assert re.search(r":\d+\.\d+\.\d+", service["image"]), name
+            assert re.search(r":v?\d+\.\d+\.\d+", service["image"]), name
     stages = re.findall(r"^FROM (\S+)", (ROOT / "Dockerfile").read_text(), re.M)
     assert len(stages) == 2
     assert all(re.search(r":\d+\.\d+\.\d+-slim", stage) for stage in stages)
@@ -106,7 +106,7 @@ def test_redis_writes_out_and_evicts_nothing_and_both_keep_their_data(
     assert "--maxmemory-policy noeviction" in command
     assert compose["services"]["redis"]["volumes"] == ["redis-data:/data"]
     assert compose["services"]["kafka"]["volumes"] == ["kafka-data:/var/lib/kafka/data"]
-    assert set(compose["volumes"]) == {"kafka-data", "redis-data"}
+    assert {"kafka-data", "redis-data"} <= set(compose["volumes"])
 
 
 def test_nothing_of_ours_starts_before_the_kafka_topics_are_there(compose: dict[str, Any]) -> None:
@@ -114,6 +114,20 @@ def test_nothing_of_ours_starts_before_the_kafka_topics_are_there(compose: dict[
         conditions = compose["services"][name]["depends_on"]
         assert conditions["kafka-topics"]["condition"] == "service_completed_successfully"
         assert conditions["redis"]["condition"] == "service_healthy"
+
+
+def test_prometheus_may_read_the_numbers_of_every_process(compose: dict[str, Any]) -> None:
+    tokens = {"PAGE_TOKEN": TOKEN}
+    config = yaml.safe_load(_interpolate(compose["configs"]["prometheus"]["content"], tokens))
+    (job,) = config["scrape_configs"]
+    assert job["authorization"]["credentials"] == TOKEN
+    assert job["static_configs"][0]["targets"] == ["page:8087", "sources:8088"]
+    (workers,) = job["dns_sd_configs"]
+    assert (workers["names"], workers["port"]) == (["worker"], 8089)
+    for name in ("sources", "worker", "page"):
+        said = compose["services"][name]["environment"]
+        assert said["WIREBELL_METRICS__HOST"] == "0.0.0.0"
+        assert _interpolate(said["WIREBELL_PAGE__TOKEN"], tokens) == TOKEN
 
 
 def test_it_does_not_start_without_tokens(compose: dict[str, Any]) -> None:
