@@ -17,6 +17,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from connectors.records import Alert, Article
 from connectors.sinks.webhook_body import WebhookBody
+from connectors.sinks.webhook_summary import SummaryBody
 from streams.dead_letters import DeadLetter
 from streams.feedback import Feedback
 from streams.kafka_topics import ALERTS, ARTICLES, DAY_MS, DEAD_LETTERS, FEEDBACK, declared
@@ -28,18 +29,23 @@ _WEBHOOK_HEADERS = {
     "webhook-timestamp": "Seconds, fresh on every attempt; refuse what is older than 5 minutes.",
     "webhook-signature": "v1, and base64 of HMAC-SHA256 over id.timestamp.body; one a secret.",
 }
+# What a receiver of webhooks is sent.
+_BODIES: dict[type, str] = {
+    WebhookBody: "A story at a revision, by webhook",
+    SummaryBody: "Several stories: beyond the cap of an hour, after quiet hours, or a digest",
+}
 # Kafka topic: record, its key, what it is, and who may want to send or read it.
 _KAFKA: dict[str, tuple[type, str, str]] = {
     ARTICLES: (Article, "article id", "Every article that a source has found."),
     ALERTS: (Alert, "story id", "A story at a revision, whole; repeats have the same id."),
     DEAD_LETTERS: (DeadLetter, "dead letter id", "What could not be processed, and why."),
-    FEEDBACK: (Feedback, "story id", "What editors decide in Slack; repeats have the same id."),
+    FEEDBACK: (Feedback, "story id", "What editors decide; repeats have the same id."),
 }
 
 
 def document() -> dict[str, Any]:
     """The whole document."""
-    kinds = [WebhookBody, *(kind for kind, _, _ in _KAFKA.values())]
+    kinds = [*_BODIES, *(kind for kind, _, _ in _KAFKA.values())]
     _, schemas = msgspec.json.schema_components(kinds, ref_template="#/components/schemas/{name}")
     channels: dict[str, Any] = {"webhook": _webhook()}
     operations: dict[str, Any] = {"sendWebhook": _operation("send", "webhook")}
@@ -91,8 +97,10 @@ def _webhook() -> dict[str, Any]:
     return {
         "address": "/",
         "servers": [{"$ref": "#/servers/receiver"}],
-        "description": "One POST for each revision of a story that a subscription wants.",
-        "messages": {"WebhookBody": {"$ref": "#/components/messages/WebhookBody"}},
+        "description": "One POST for each revision of a story that is wanted, and summaries.",
+        "messages": {
+            body.__name__: {"$ref": f"#/components/messages/{body.__name__}"} for body in _BODIES
+        },
         "bindings": {"http": {}},
     }
 
@@ -109,11 +117,12 @@ def _messages() -> dict[str, Any]:
         name: {"type": "string", "description": text} for name, text in _WEBHOOK_HEADERS.items()
     }
     messages: dict[str, Any] = {
-        "WebhookBody": {
-            "title": "A story at a revision, by webhook",
+        body.__name__: {
+            "title": title,
             "headers": {"type": "object", "properties": headers, "required": list(headers)},
-            "payload": {"$ref": "#/components/schemas/WebhookBody"},
+            "payload": {"$ref": f"#/components/schemas/{body.__name__}"},
         }
+        for body, title in _BODIES.items()
     }
     for kind, key, about in _KAFKA.values():
         # A dead letter holds bytes that may be no text.

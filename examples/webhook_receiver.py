@@ -23,10 +23,11 @@ async def take(request: web.Request) -> web.Response:
         webhook.verify(raw, dict(request.headers))
     except WebhookVerificationError:
         return web.Response(status=401)
-    webhook_id, story = request.headers["webhook-id"], json.loads(raw)["data"]["story"]
-    if webhook_id not in seen and story["revision"] > latest.get(story["id"], 0):
-        latest[story["id"]] = story["revision"]
-        print(story["revision"], story["headline"], flush=True)
+    webhook_id, data = request.headers["webhook-id"], json.loads(raw)["data"]
+    for story in [data["story"]] if "story" in data else data.get("stories", []):
+        if webhook_id not in seen and story["revision"] > latest.get(story["id"], 0):
+            latest[story["id"]] = story["revision"]
+            print(story["revision"], story["headline"], flush=True)
     seen.add(webhook_id)
     return web.Response(status=204)
 

@@ -220,7 +220,8 @@ class _Round:
     async def _not_there(self, claim: Claim, started: float) -> None:
         """The message of several was never posted: its stories gather for the next one."""
         now = self.owner.ledger.clock()
-        step = Retry(due=now + GATHER_AGAIN_S, counts=False)
+        # At one instant for all that were looked for together, so that they stay together.
+        step = Retry(due=(now // GATHER_AGAIN_S + 2) * GATHER_AGAIN_S, counts=False)
         result = Result("not_sent", detail="looked back: it is not there")
         attempt = attempt_of(claim, result, now, time.monotonic() - started)
         await _insist(lambda: self.owner.ledger.retry(claim, step, attempt))

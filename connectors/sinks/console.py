@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Sequence
 from datetime import datetime
 from typing import TextIO
 from zoneinfo import ZoneInfo
@@ -19,7 +20,7 @@ from connectors.records import Alert, Priority
 from connectors.sinks.pace import Pace
 from connectors.sinks.plain_text import one_line, safe_url
 from connectors.sinks.settings import ConsoleSettings
-from connectors.sinks.sink import Delivery, Result
+from connectors.sinks.sink import Delivery, Reason, Result
 from connectors.sinks.told import decode_told, encode_told, news_since, told_of
 
 _STYLES: dict[Priority, str] = {
@@ -28,6 +29,14 @@ _STYLES: dict[Priority, str] = {
     "routine": "bold black on cyan",
 }
 _MAX_PUBLISHERS = 5
+# As many as Slack's message of several holds, of which so many are named.
+_MOST_TOGETHER, _NAMED = 60, 15
+_TITLES: dict[Reason, str] = {
+    "cap": "And {number} more in the last hour",
+    "waking": "While it was quiet: {number}",
+    "digest": "Digest: {number}",
+    "burst": "{number} stories",
+}
 
 
 class ConsoleSink:
@@ -55,7 +64,7 @@ class ConsoleSink:
     @property
     def pace(self) -> Pace:
         """A few at once: each waits for its turn at the terminal, not for the ledger."""
-        return Pace(in_flight=4, target_in_flight=4)
+        return Pace(in_flight=4, target_in_flight=4, most_together=_MOST_TOGETHER)
 
     async def deliver(self, delivery: Delivery) -> Result:
         """Print the alert. In a thread: a terminal that is held up must not hold the line."""
@@ -63,6 +72,15 @@ class ConsoleSink:
         if result.outcome != "delivered":
             return result
         return Result("delivered", {"told": encode_told(told_of(delivery.alert))})
+
+    async def deliver_together(
+        self, deliveries: Sequence[Delivery], reason: Reason
+    ) -> Sequence[Result]:
+        """Print one line for each; those that grow are printed whole later."""
+        result = await self.show(render_together([each.alert for each in deliveries], reason))
+        if result.outcome == "delivered":
+            result = Result("delivered", {"bundle": deliveries[0].id})
+        return [result] * len(deliveries)
 
     async def show(self, text: str | Text) -> Result:
         """Print a text."""
@@ -114,6 +132,19 @@ def render(delivery: Delivery, zone: ZoneInfo) -> Text:
     more = len(story.reports) - _MAX_PUBLISHERS
     if more > 0:
         _line(text, "", f"and {more} more")
+    text.append("\n")
+    return text
+
+
+def render_together(alerts: Sequence[Alert], reason: Reason) -> Text:
+    """Several stories, a line each, as the terminal shows them."""
+    ordered = sorted(alerts, key=lambda alert: (list(_STYLES).index(alert.priority), alert.id))
+    text = Text(f" {_TITLES[reason].format(number=len(ordered))} ", style="bold reverse")
+    for alert in ordered[:_NAMED]:
+        text.append(f"\n  {alert.priority:>10}  ", style="dim")
+        text.append(one_line(alert.story.headline, 200) or "(no headline)")
+    if len(ordered) > _NAMED:
+        text.append(f"\n  {'':>10}  and {len(ordered) - _NAMED} more")
     text.append("\n")
     return text
 

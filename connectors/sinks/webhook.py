@@ -6,7 +6,7 @@ stamp is fresh, so that old requests cannot be replayed. Redirects are failures.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 import aiohttp
@@ -15,8 +15,9 @@ from standardwebhooks import Webhook
 from connectors.sinks.http_outcome import open_session, outcome_of
 from connectors.sinks.pace import STANDARD_WEBHOOKS, Pace
 from connectors.sinks.settings import WebhookSettings
-from connectors.sinks.sink import Delivery, Outcome, Result
+from connectors.sinks.sink import Delivery, Outcome, Reason, Result
 from connectors.sinks.webhook_body import encode_body
+from connectors.sinks.webhook_summary import MOST_TOGETHER, encode_summary, summary_id
 from connectors.web_errors import retry_after_s
 
 USER_AGENT = "Wirebell/0.1 (webhooks)"
@@ -49,6 +50,7 @@ class WebhookSink:
             target_in_flight=16,
             schedule_s=STANDARD_WEBHOOKS,
             off_after_s=_OFF_AFTER_S,
+            most_together=MOST_TOGETHER,
         )
         self._session = open_session(settings.timeout_s, allow_private=settings.allow_private)
 
@@ -65,6 +67,17 @@ class WebhookSink:
     async def deliver(self, delivery: Delivery) -> Result:
         """Post the alert once."""
         return await self.post(delivery.id, encode_body(delivery.alert))
+
+    async def deliver_together(
+        self, deliveries: Sequence[Delivery], reason: Reason
+    ) -> Sequence[Result]:
+        """Post one summary of all; each that grows comes whole later."""
+        body = encode_summary([each.alert for each in deliveries], reason)
+        delivery_id = summary_id(deliveries)
+        result = await self.post(delivery_id, body)
+        if result.outcome == "delivered":
+            result = Result("delivered", {"bundle": delivery_id}, status=result.status)
+        return [result] * len(deliveries)
 
     async def post(self, delivery_id: str, body: bytes) -> Result:
         """Post a JSON body once, signed."""

@@ -1,14 +1,12 @@
 """The body of a webhook: type, timestamp and the whole alert, under 20 KB.
 
-Its JSON Schema is `docs/webhook.schema.json`, made from the types here
-(`python -m connectors.sinks.webhook_body`).
+Its JSON Schema is in `docs/webhook.schema.json` (`webhook_schema.py`).
 """
 
 from __future__ import annotations
 
-import sys
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
@@ -56,12 +54,6 @@ def encode_body(alert: Alert) -> bytes:
         items, chars = max(1, items // 2), max(20, chars // 2)
 
 
-def schema() -> dict[str, Any]:
-    """The JSON Schema (2020-12) of a body."""
-    document = msgspec.json.schema(WebhookBody)
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **document}
-
-
 def _shortened(story: Story, items: int, chars: int) -> Story:
     change = msgspec.structs.replace
     return change(
@@ -92,7 +84,3 @@ def _shortened(story: Story, items: int, chars: int) -> Story:
             for report in story.reports[:items]
         ),
     )
-
-
-if __name__ == "__main__":
-    sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(schema()), indent=2) + b"\n")

@@ -5,6 +5,7 @@ and a real HTTP server in Slack's place.
 from __future__ import annotations
 
 import asyncio
+import io
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -13,10 +14,12 @@ from typing import Any
 import pytest
 
 from connectors.records import Alert
+from connectors.sinks.console import ConsoleSink
 from connectors.sinks.pace import Pace
+from connectors.sinks.settings import ConsoleSettings
 from streams.delivery import Deliveries
 from streams.settings import SubscriptionSettings, Target
-from tests.delivery_rig import SLACK_PACE, Rig, eventually, open_rig
+from tests.delivery_rig import SLACK_PACE, WEBHOOK_PACE, Rig, eventually, open_rig
 from tests.fakes.alerts import MORNING, make_alert
 from tests.fakes.faults import Fault
 
@@ -142,6 +145,47 @@ async def test_beyond_the_cap_of_an_hour_one_message_tells_how_many_more(rig: Ri
     assert rig.slack.messages[-1].body["text"].startswith("And 14 more in the last hour")
 
 
+async def test_a_receiver_of_webhooks_has_its_cap_and_its_summary_too(rig: Rig) -> None:
+    """Also when the summary is lost on the way: the same stories come again."""
+    worker = rig.deliveries(sinks=[rig.hook_sink(replace(WEBHOOK_PACE, most_together=60))])
+    worker.subscriptions = [SubscriptionSettings(id="api", deliver=(HOOK,), max_per_hour=3)]
+    rig.clock.forward(120)
+    await worker.accept(some(17, priority="urgent", at=rig.clock.now()))
+    async with rig.running(worker):
+        await eventually(lambda: len(rig.hook.received) == 3)
+        rig.hook.faults.queue = [Fault("reset_before"), Fault("status", 503)]
+        rig.clock.forward(3_600)
+        await rig.until_idle(step_s=0.5)
+    bodies = list(rig.hook.received.values())
+    summaries = [body["data"] for body in bodies if body["type"] == "stories.summary"]
+    rang = {body["data"]["story"]["id"] for body in bodies if "story" in body["data"]}
+    more = {story["id"] for summary in summaries for story in summary["stories"]}
+    assert (len(rang), len(more), rang & more) == (3, 14, set())
+    assert {(summary["reason"], summary["more"]) for summary in summaries} == {("cap", 0)}
+    # What grows comes whole.
+    grown = sorted(more)[0]
+    await worker.accept([make_alert(grown, 2, at=rig.clock.now())])
+    await rig.settle([worker])
+    assert list(rig.hook.received.values())[-1]["data"]["story"]["id"] == grown
+    assert rig.letters == []
+
+
+async def test_the_terminal_has_its_cap_too(rig: Rig) -> None:
+    shown = io.StringIO()
+    sink = ConsoleSink("console", ConsoleSettings(), shown)
+    worker = rig.deliveries(sinks=[sink])
+    terminal = (Target(sink="console"),)
+    worker.subscriptions = [SubscriptionSettings(id="all", deliver=terminal, max_per_hour=2)]
+    rig.clock.forward(120)
+    await worker.accept(some(9, at=rig.clock.now()))
+    async with rig.running(worker):
+        await eventually(lambda: shown.getvalue().count("Gazette 1") == 2)
+        rig.clock.forward(3_600)
+        await rig.until_idle(step_s=5)
+    assert "And 7 more in the last hour" in shown.getvalue()
+    assert shown.getvalue().count("Fuel depot at Lindholm") == 9
+
+
 async def test_routine_stories_of_a_few_seconds_come_in_one_message(rig: Rig) -> None:
     worker = worker_of(rig)
     burst = some(5)
@@ -258,9 +302,12 @@ async def test_a_receiver_that_failed_for_five_days_is_turned_off(rig: Rig) -> N
     pace = Pace(schedule_s=(36_000.0,) * 30, off_after_s=5 * 86_400.0)
     worker = rig.deliveries(sinks=[rig.hook_sink(pace)], targets=(HOOK,))
     await worker.accept([make_alert()])
-    await rig.settle([worker], step_s=1_800)
-    (state,) = await rig.ledger().destinations()
+    async with rig.running(worker), asyncio.timeout(40):
+        while not (state := (await rig.ledger().destinations())[0]).off:
+            # A clock that runs on while a request is under way would end its lease.
+            rig.clock.forward(0 if state.in_flight else 1_800)
+            await asyncio.sleep(0.005)
     assert "500" in state.off
     assert [letter.reason for letter in rig.letters] == ["turned_off"]
-    # Every ten hours; the first after five days is the last.
-    assert 13 <= len(rig.hook.attempts) <= 14
+    # Every ten hours and what the clock's steps add; the first after five days is the last.
+    assert 8 <= len(rig.hook.attempts) <= 14

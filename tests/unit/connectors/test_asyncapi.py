@@ -18,6 +18,7 @@ import yaml
 from connectors.records import Article, encode
 from connectors.sinks.slack_actions import Press
 from connectors.sinks.webhook_body import encode_body
+from connectors.sinks.webhook_summary import encode_summary
 from streams.dead_letters import Origin, encode_dead_letter, make_dead_letter
 from streams.feedback import encode_feedback, feedback_of
 from streams.kafka_topics import declared
@@ -47,6 +48,7 @@ def _records() -> dict[str, bytes]:
     letter = make_dead_letter("screen", "undecodable", Origin(), MORNING, raw=b"{")
     return {
         "WebhookBody": encode_body(alert),
+        "SummaryBody": encode_summary([alert, make_alert("s2")], "cap"),
         "Article": encode(article),
         "Alert": encode(alert),
         "Feedback": encode_feedback(feedback_of(press, "slack|C1", alert, MORNING)),

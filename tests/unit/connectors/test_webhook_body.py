@@ -10,7 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectors.records import Evidence, Toll
-from connectors.sinks.webhook_body import MAX_BODY_BYTES, encode_body, schema
+from connectors.sinks.webhook_body import MAX_BODY_BYTES, encode_body
+from connectors.sinks.webhook_schema import schema
+from connectors.sinks.webhook_summary import encode_summary
 from tests.fakes.alerts import make_alert, make_report
 
 SCHEMA = Path(__file__).parents[3] / "docs" / "webhook.schema.json"
@@ -18,7 +20,7 @@ SCHEMA = Path(__file__).parents[3] / "docs" / "webhook.schema.json"
 
 def test_the_published_schema_is_the_schema_of_the_code() -> None:
     assert json.loads(SCHEMA.read_text(encoding="utf-8")) == schema(), (
-        "run: python -m connectors.sinks.webhook_body > docs/webhook.schema.json"
+        "run: python -m connectors.sinks.webhook_schema > docs/webhook.schema.json"
     )
 
 
@@ -55,3 +57,23 @@ def test_the_first_publishers_are_what_stays_of_a_long_list() -> None:
     assert body["cut"] and 10 <= len(reports) < 900
     assert reports[0]["publisher"] == "Gazette 1"
     assert body["data"]["story"]["article_count"] == 900
+
+
+def test_a_summary_says_how_many_more_there_are_than_fit() -> None:
+    urgent = make_alert("grave", priority="urgent")
+    long = [make_alert(f"s{n}", priority="routine", headline="Ä" * 300) for n in range(59)]
+    raw = encode_summary([*long, urgent], "cap")
+    body = json.loads(raw)
+    jsonschema.validate(body, schema())
+    data = body["data"]
+    assert (body["type"], data["reason"], data["number"]) == ("stories.summary", "cap", 60)
+    assert len(raw) <= MAX_BODY_BYTES
+    assert 20 < len(data["stories"]) == 60 - data["more"] < 60
+    assert data["stories"][0]["id"] == "grave"
+    assert encode_summary([urgent, *reversed(long)], "cap") == raw
+
+
+def test_a_summary_of_a_few_names_them_all() -> None:
+    data = json.loads(encode_summary([make_alert("a"), make_alert("b")], "digest"))["data"]
+    assert ({story["id"] for story in data["stories"]}, data["more"]) == ({"a", "b"}, 0)
+    assert data["stories"][0]["url"].startswith("https://gazette1.example/")
