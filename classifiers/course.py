@@ -19,6 +19,7 @@ from scipy import sparse
 
 from classifiers import examples, features, tokens, train
 from classifiers.examples import Example
+from classifiers.feature_space import feature_space
 from classifiers.features import Features
 from classifiers.lessons import F64, HOME_LANGUAGE, Labels, Lessons
 from classifiers.tokens import I64
@@ -32,9 +33,6 @@ SPLIT: Final = "2023"
 ENGLISH, OTHERS, NATURAL = "english", "other_languages", "natural"
 SETS: Final = (ENGLISH, OTHERS, NATURAL)
 _NOT_JUDGED: Final = 255
-_PROBE: Final = (
-    "Drones hit 12 depots near Kyiv. Police arrested two men.\n\nВибух на залізниці; sabotaggio."
-)
 
 
 class CourseError(ValueError):
@@ -157,15 +155,6 @@ def build(directory: Path, recipe: Recipe) -> Course:
     return _course(
         reports, bits=recipe.bits, learned=learned, early=early, judged=judged, facts=facts
     )
-
-
-def feature_space(bits: int) -> str:
-    """The name of the features: changes when a word would be hashed or grouped otherwise."""
-    found = features.extract([_PROBE], bits)
-    digest = hashlib.sha256(found.columns.astype("<i8").tobytes() + found.kinds.tobytes())
-    digest.update(repr(features.KIND_WEIGHTS).encode())
-    digest.update((Path(__file__).parent / "data" / "concepts.txt").read_bytes())
-    return digest.hexdigest()[:12]
 
 
 def save(course: Course, path: Path) -> None:

@@ -13,7 +13,6 @@ from collections.abc import Sequence
 import structlog
 from redis.asyncio import Redis
 
-from classifiers.model import TopicModel
 from streams.app import make_app
 from streams.canary_lane import CanaryLane
 from streams.dead_letters import DeadLetter, Stage
@@ -29,7 +28,9 @@ from streams.kafka_topics import (
     WORKER_GROUP,
 )
 from streams.keys import Keys
+from streams.live_model import LiveModel
 from streams.metrics_listener import serve_metrics
+from streams.model_pickup import open_pickup
 from streams.outages import StoppedWaiting, outlast
 from streams.quality import QualityCounts
 from streams.redis_client import connect_redis
@@ -45,16 +46,7 @@ from streams.worker import Worker, utc_now
 _log = structlog.get_logger("wirebell.worker")
 
 
-def load_model(settings: Settings) -> TopicModel:
-    """The topic model that the configuration names, with the newsroom's thresholds.
-
-    Raises:
-        ArtifactError: the file is not a model of ours.
-    """
-    return TopicModel.load(settings.model_path, settings.thresholds())
-
-
-async def run_worker(settings: Settings, model: TopicModel, stop: asyncio.Event) -> None:
+async def run_worker(settings: Settings, model: LiveModel, stop: asyncio.Event) -> None:
     """Run a worker until `stop`. Waits for Kafka and Redis as long as they are away.
 
     Raises:
@@ -80,7 +72,7 @@ async def run_worker(settings: Settings, model: TopicModel, stop: asyncio.Event)
 
 
 async def _run(
-    settings: Settings, model: TopicModel, redis: Redis, progress: Progress, stop: asyncio.Event
+    settings: Settings, model: LiveModel, redis: Redis, progress: Progress, stop: asyncio.Event
 ) -> None:
     kafka, keys = settings.kafka, Keys(settings.redis.prefix)
     app = make_app(kafka, WORKER_GROUP)
@@ -94,7 +86,7 @@ async def _run(
 
     newsroom = settings.newsroom
     stories = Stories(redis, keys, newsroom.window_hours * 3600, newsroom.languages)
-    deliveries = open_deliveries(settings, redis, keys, bury_one)
+    deliveries = open_deliveries(settings, redis, keys, bury_one, model.default_threshold)
     canaries = CanaryLane(settings, redis, model, bury_one)
     quality = QualityCounts(redis, keys, model)
     editor = open_editor_desk(redis, keys, newsroom.window_hours * 3600, newsroom.languages)
@@ -125,11 +117,11 @@ async def _run(
     )
     beating = functools.partial(beat, redis, keys, "worker", model=lambda: model.version)
     numbers = functools.partial(serve_metrics, settings, "worker")
+    picking_up = open_pickup(model, redis, keys, settings).run
     at_desk = functools.partial(editor.run, send=tell)
     try:
-        await worker.run(
-            stop, [deliveries.run, canaries.run, quality.run, numbers, beating, at_desk, *desks]
-        )
+        watching = (quality.run, picking_up, numbers, beating)
+        await worker.run(stop, [deliveries.run, canaries.run, *watching, at_desk, *desks])
     finally:
         await deliveries.close()
 

@@ -130,7 +130,10 @@ class _AnyTopic:
 
     def __init__(self, model: Model) -> None:
         self._model = model
-        self.topics: tuple[Topic, ...] = model.topics
+
+    @property
+    def topics(self) -> tuple[Topic, ...]:
+        return self._model.topics  # another model may have come in
 
     def predict(self, texts: Sequence[str]) -> NDArray[np.float32]:
         return self._model.predict(texts)

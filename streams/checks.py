@@ -163,13 +163,17 @@ async def _look_at_redis(url: str) -> Finding:
 
 
 async def _check_model(settings: Settings) -> Finding:
-    from classifiers.artifact import ArtifactError  # scikit-learn only where it is asked for
-    from classifiers.model import TopicModel
+    from classifiers.artifact import ArtifactError  # numpy only where it is asked for
+    from streams.live_model import open_last_model, unlearned_topics
 
     try:
-        model = TopicModel.load(settings.model_path, settings.thresholds())
+        model = open_last_model(settings).model
     except (ArtifactError, ValueError, OSError) as error:
         return Finding("model", "fault", str(error))
+    lacking = unlearned_topics(settings, model.topics)
+    if lacking:
+        what = f"has not learned {', '.join(lacking)}: run wirebell train --with-feedback"
+        return Finding("model", "warning", f"{model.version} {what}")
     return Finding("model", "ok", f"{model.version}, {len(model.topics)} topics")
 
 
@@ -210,7 +214,9 @@ async def _check_source(source: AnySource, web_client: WebClient, *, running: bo
         return Finding(subject, "fault", f"{source.path} is not there, or cannot be read")
     if isinstance(source, IngestSettings):
         fault = _listen_fault(
-            source.host, 0 if running else source.port, guarded=bool(source.token.get_secret_value())
+            source.host,
+            0 if running else source.port,
+            guarded=bool(source.token.get_secret_value()),
         )
         where = f"{source.host}:{source.port}"
         return Finding(subject, "fault" if fault else "ok", fault or where)

@@ -23,11 +23,12 @@ COMMANDS = {
     "kafka-topics": ("kafka_topics", "Create the Kafka topics."),
     "deliveries": ("deliveries", "Show destinations and attempts, turn on, send again."),
     "dead-letters": ("dead_letters", "List, show and replay dead letters."),
-    "story": ("story", "Tell how a story came about."),
+    "story": ("story", "Tell how a story came about; merge, split, mute."),
     "classify": ("classify", "Classify a JSONL file."),
     "explain": ("explain", "Say which words decide for a text's topics."),
     "backtest": ("backtest", "Run the decisions over a file of articles; send nothing."),
     "train": ("train", "Train the topic model."),
+    "models": ("models", "List versions of the topic model, promote one, roll back."),
     "evaluate": ("evaluate", "Judge the topic model on a labelled file."),
 }
 

@@ -6,23 +6,17 @@ in Kafka: what is replayed twice is settled once, since every step may be repeat
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-
-from kafka import KafkaConsumer, TopicPartition
-from kafka.errors import KafkaError
 
 from connectors.publisher import Message, Publisher, PublishError
 from connectors.records import SCHEMA_HEADER, RecordError
 from streams.dead_letters import DeadLetter, decode_dead_letter
+from streams.kafka_history import read_values
 from streams.kafka_topics import ALERTS, ARTICLES, DEAD_LETTERS, PRODUCER_PARTITIONS
 from streams.settings import KafkaSettings
-from streams.topic_setup import KafkaAwayError, wanted_kafka_topics
+from streams.topic_setup import KafkaAwayError
 
-# No answer from a partition for so long: Kafka is away.
-SILENCE_S = 10.0
-CONNECT_TIMEOUT_MS, POLL_MS = 5_000, 200
 # So many are sent together; a letter is up to 1 MB.
 TOGETHER = 50
 
@@ -51,7 +45,7 @@ def read_dead_letters(kafka: KafkaSettings, choice: Choice) -> list[DeadLetter]:
         KafkaAwayError: Kafka cannot be reached, or has no such Kafka topic.
     """
     latest: dict[str, DeadLetter] = {}
-    for raw in _read_all(kafka, kafka.prefix + DEAD_LETTERS):
+    for raw in read_values(kafka, kafka.prefix + DEAD_LETTERS):
         try:
             letter = decode_dead_letter(raw)
         except RecordError:
@@ -92,45 +86,3 @@ async def replay(kafka: KafkaSettings, letters: Iterable[DeadLetter]) -> int:
     finally:
         await publisher.close()
     return len(messages)
-
-
-def _read_all(kafka: KafkaSettings, kafka_topic: str) -> Iterator[bytes]:
-    try:
-        consumer = KafkaConsumer(
-            **kafka.connection().options(),
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-            fetch_max_wait_ms=50,
-            bootstrap_timeout_ms=CONNECT_TIMEOUT_MS,
-        )
-    except KafkaError as error:
-        raise KafkaAwayError(f"Kafka is away: {error}") from error
-    try:
-        wanted = {each.name: each.partitions for each in wanted_kafka_topics(kafka)}
-        numbers = consumer.partitions_for_topic(kafka_topic) or range(wanted[kafka_topic])
-        partitions = [TopicPartition(kafka_topic, number) for number in sorted(numbers)]
-        consumer.assign(partitions)
-        consumer.seek_to_beginning(*partitions)
-        yield from _until_end(consumer, partitions)
-    except KafkaError as error:
-        raise KafkaAwayError(f"Kafka is away: {error}") from error
-    finally:
-        consumer.close()
-
-
-def _until_end(consumer: KafkaConsumer, partitions: Sequence[TopicPartition]) -> Iterator[bytes]:
-    """Every value up to where each partition ended at the last fetch of it. What the embedded
-    broker says of ends elsewhere is wrong; what it says beside fetched records is right.
-    """
-    heard_at = time.monotonic()
-    while True:
-        fetched = consumer.poll(timeout_ms=POLL_MS)
-        for records in fetched.values():
-            yield from (record.value for record in records if record.value)
-        if fetched:
-            heard_at = time.monotonic()
-        ends = {each: consumer.highwater(each) for each in partitions}
-        if all(end is not None and consumer.position(each) >= end for each, end in ends.items()):
-            return
-        if time.monotonic() - heard_at > SILENCE_S:
-            raise KafkaAwayError(f"Kafka does not answer for {partitions[0].topic}")

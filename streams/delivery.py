@@ -32,7 +32,7 @@ from streams.keys import Keys
 from streams.ledger import SEND_WITHIN_S, Attempt, Claim, Hold, Ledger, Retry
 from streams.retries import End, plan
 from streams.settings import Settings, SubscriptionSettings
-from streams.subscriptions import wishes
+from streams.subscriptions import Threshold, any_probability, wishes
 
 # How long attempts under way may finish after a stop; what is cut off is in doubt, and
 # looked back for by whoever claims it next.
@@ -58,6 +58,7 @@ class Deliveries:
     dead_letter: DeadLetterCallback
     poll_s: float = POLL_S
     chance: Callable[[], float] = random.random
+    threshold: Threshold = any_probability
     _rounds: list[_Round] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -77,7 +78,10 @@ class Deliveries:
         gather_s = {name: sink.pace.gather_s for name, sink in self.sinks.items()}
         now = datetime.fromtimestamp(self.ledger.clock(), UTC)
         starts = await self.ledger.starts([entry.id for entry in self.subscriptions])
-        wanted = [(alert, wishes(self.subscriptions, alert, now, starts)) for alert in alerts]
+        wanted = [
+            (alert, wishes(self.subscriptions, alert, now, starts, self.threshold))
+            for alert in alerts
+        ]
         if await self.ledger.want(wanted, settle_s, gather_s):
             for turn in self._rounds:
                 turn.woken.set()
@@ -327,15 +331,19 @@ class _Round:
 
 
 def open_deliveries(
-    settings: Settings, connection: redis.asyncio.Redis, keys: Keys, dead_letter: DeadLetterCallback
+    settings: Settings,
+    connection: redis.asyncio.Redis,
+    keys: Keys,
+    dead_letter: DeadLetterCallback,
+    threshold: Threshold = any_probability,
 ) -> Deliveries:
     """The deliveries that the configuration describes, with their sinks. Call it inside a
-    running event loop; `close` it at the end.
+    running event loop; `close` it at the end. `threshold` is the line's own of a topic.
     """
     zone = settings.newsroom.time_zone
     sinks = {name: make_sink(name, entry, zone) for name, entry in settings.sinks.items()}
     ledger = Ledger(connection, keys, settings.newsroom.window_hours * 3600)
-    return Deliveries(ledger, settings.subscriptions, sinks, dead_letter)
+    return Deliveries(ledger, settings.subscriptions, sinks, dead_letter, threshold=threshold)
 
 
 async def _guarded(call: Awaitable[Result | None]) -> Result | None:

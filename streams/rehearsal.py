@@ -12,7 +12,7 @@ from typing import Literal
 
 from connectors.records import Alert
 from streams.subscription_settings import SubscriptionSettings
-from streams.subscriptions import wishes
+from streams.subscriptions import Threshold, any_probability, wishes
 
 # rings    a message of a story that the place has not heard of
 # grows    that message is edited, its thread told where the subscription asks for it
@@ -35,6 +35,7 @@ class Rehearsal:
     """A subscription in a rehearsal. `passed`: alerts that it does not ask for."""
 
     subscription: SubscriptionSettings
+    threshold: Threshold = any_probability
     told: list[Told] = field(default_factory=list)
     passed: int = 0
     _known: set[str] = field(default_factory=set)
@@ -42,7 +43,7 @@ class Rehearsal:
 
     def add(self, alert: Alert, at: datetime) -> None:
         """One alert, in the order of event time."""
-        wish = wishes([self.subscription], alert, at)[0]
+        wish = wishes([self.subscription], alert, at, threshold=self.threshold)[0]
         story = alert.story.id
         if story in self._known:
             if wish.follows:

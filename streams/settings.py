@@ -35,6 +35,7 @@ from streams.subscription_settings import (
     Target,
     known_zone,
 )
+from streams.topic_settings import TopicSettings
 
 # Who reads the configuration reads it from here; a subscription's part stands apart for its size.
 __all__ = [
@@ -59,6 +60,9 @@ STARTER = Path(__file__).parent / "starter" / "wirebell.toml"
 # "${NAME}" or, with a default, "${NAME:-value}", as shells and compose files write it.
 _REFERENCE = re.compile(r"\$\{([A-Z][A-Z0-9_]*)(?::-([^}]*))?\}")
 
+# What the environment may set outside of tables.
+_TOP_LEVEL = frozenset({"state_dir", "model_path", "models_dir", "log_level"})
+
 
 class SettingsError(Exception):
     """The configuration cannot be used; `faults` says every reason, one line each."""
@@ -82,15 +86,6 @@ class NewsroomSettings(Table):
     @classmethod
     def _known_zone(cls, name: str) -> str:
         return known_zone(name)
-
-
-class TopicSettings(Table):
-    """One topic: on or off, and the probability from which it counts (None: the model's)."""
-
-    enabled: bool = True
-    """Whether the topic rings at all."""
-    threshold: Annotated[float, Field(gt=0, lt=1)] | None = None
-    """Probability from which the topic counts; left out, the model's own."""
 
 
 class PageSettings(Table):
@@ -172,7 +167,9 @@ class Settings(Table):
     state_dir: Path = Path("var")
     """Folder for logs, locks and the embedded stores' data."""
     model_path: Path | None = None
-    """Model to use instead of the one that ships."""
+    """Model to use instead of the one that ships, where nothing was promoted."""
+    models_dir: Path | None = None
+    """Folder for models that editors have taught; left out, `models` in the state directory."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     """Least level that is logged."""
     sources: tuple[AnySource, ...] = ()
@@ -194,15 +191,10 @@ class Settings(Table):
             raise ValueError("metrics.host is not loopback, so page.token is needed")
         return self
 
-    def thresholds(self) -> dict[str, float]:
-        """The thresholds that the configuration overrides; a topic turned off gets 2.0."""
-        chosen = {}
-        for topic, entry in self.topics.items():
-            if not entry.enabled:
-                chosen[topic] = 2.0
-            elif entry.threshold is not None:
-                chosen[topic] = entry.threshold
-        return chosen
+    @property
+    def models(self) -> Path:
+        """The folder for models that editors have taught."""
+        return self.models_dir or self.state_dir / "models"
 
 
 def load_settings(
@@ -297,7 +289,7 @@ def _overlay(document: dict[str, Any], environment: Mapping[str, str], faults: l
             if path[1] in table.model_fields:
                 document.setdefault(path[0], {})[path[1]] = value
                 continue
-        elif len(path) == 1 and field and path[0] in {"state_dir", "model_path", "log_level"}:
+        elif len(path) == 1 and field and path[0] in _TOP_LEVEL:
             document[path[0]] = value
             continue
         faults.append(f"environment: {name} is not a setting")
@@ -326,6 +318,11 @@ def _resolve_paths(document: dict[str, Any], base: Path) -> dict[str, Any]:
         path = kafka.get(name) if isinstance(kafka, dict) else None
         if isinstance(kafka, dict) and isinstance(path, str) and path:
             kafka[name] = str(base / path)
+    topics = document.get("topics")
+    for topic in topics.values() if isinstance(topics, dict) else ():
+        examples = topic.get("examples") if isinstance(topic, dict) else None
+        if isinstance(examples, str) and examples:
+            topic["examples"] = str(base / examples)
     for source in document.get("sources", []):
         path = source.get("path") if isinstance(source, dict) else None
         if isinstance(path, str) and path != "-":

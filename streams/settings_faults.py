@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from classifiers.topics import TOPIC_IDS
+from streams.topic_settings import topic_faults
 
 # What pydantic puts before our own words, and says of lists, in its own.
 _PREFIX = "Value error, "
@@ -52,13 +52,8 @@ def reference_faults(document: Mapping[str, Any]) -> list[str]:
     sink = told.get("sink") if isinstance(told, Mapping) else None
     if sink and sink not in (sinks or {}):
         faults.append(f"page.incident_to: there is no sink {sink!r}")
-    return faults + list(_unknown_topics(document.get("topics")))
-
-
-def _unknown_topics(tables: Any) -> Iterator[str]:
-    for name in tables if isinstance(tables, Mapping) else ():
-        if name not in TOPIC_IDS:
-            yield f"topics.{name}: unknown topic; known: {', '.join(TOPIC_IDS)}"
+    subscriptions = _rows(document.get("subscriptions"))
+    return faults + list(topic_faults(document.get("topics"), subscriptions))
 
 
 def _rows(value: Any) -> list[Mapping[str, Any]]:

@@ -7,7 +7,7 @@ so that no place is told twice of one story. Whether it was told before is the l
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from functools import lru_cache
@@ -20,6 +20,10 @@ from streams.subscription_settings import SubscriptionSettings
 
 # Why a story waits to be told in one message with others.
 Together = Literal["", "waking", "digest"]
+# From which probability the line counts a topic, for a subscription that asks for no other.
+Threshold = Callable[[str], float]
+# Stories keep four digits of a probability.
+_ROUNDING = 0.00005
 _NO_STARTS: Mapping[str, float] = MappingProxyType({})
 _RANK: dict[Priority, int] = {"routine": 0, "urgent": 1, "flash": 2}
 
@@ -55,14 +59,22 @@ class Wish:
     max_per_hour: int = 0
 
 
-def matches(subscription: SubscriptionSettings, alert: Alert) -> bool:
+def any_probability(topic: str) -> float:
+    """The threshold of a line that screens no lower than anybody asks for."""
+    return 0.0
+
+
+def matches(
+    subscription: SubscriptionSettings, alert: Alert, threshold: Threshold = any_probability
+) -> bool:
     """Whether the alert is what the subscription asked for. Empty lists ask for everything;
-    `min_probability` is asked of the wanted topics. Names and words match without case.
+    `min_probability` is asked of the wanted topics, and the subscription's own threshold, else
+    the line's. Names and words match without case.
     """
     story = alert.story
     return (
         _RANK[alert.priority] >= _RANK[subscription.min_priority]
-        and _topic_matches(subscription, story)
+        and _topic_matches(subscription, story, threshold)
         and _any_of(subscription.languages, {report.language for report in story.reports})
         and _any_of(subscription.countries, {place.country for place in story.places})
         and _any_of(subscription.publishers, {report.publisher for report in story.reports})
@@ -76,6 +88,7 @@ def wishes(
     alert: Alert,
     now: datetime,
     starts: Mapping[str, float] = _NO_STARTS,
+    threshold: Threshold = any_probability,
 ) -> list[Wish]:
     """One for every place that any subscription leads to. `Destination.subscriptions` names
     those that want the alert, in the order configured. Several of them: the one that is
@@ -86,7 +99,7 @@ def wishes(
         for place in dict.fromkeys((target.sink, target.to) for target in subscription.deliver):
             leading.setdefault(place, []).append(subscription)
     return [
-        _wish((sink, target), followers, alert, now, starts)
+        _wish((sink, target), followers, alert, now, starts, threshold=threshold)
         for (sink, target), followers in leading.items()
     ]
 
@@ -97,8 +110,10 @@ def _wish(
     alert: Alert,
     now: datetime,
     starts: Mapping[str, float],
+    *,
+    threshold: Threshold,
 ) -> Wish:
-    asking = [entry for entry in followers if matches(entry, alert)]
+    asking = [entry for entry in followers if matches(entry, alert, threshold)]
     wanting = [entry for entry in asking if not _before_its_time(entry, alert, starts)]
     deciding = wanting or asking or followers
     not_before, together = min(_when(entry, alert, now) for entry in deciding)
@@ -124,9 +139,11 @@ def _before_its_time(
     return alert.published_at.timestamp() < start - 3_600 * subscription.catch_up_hours
 
 
-def _topic_matches(subscription: SubscriptionSettings, story: Story) -> bool:
+def _topic_matches(subscription: SubscriptionSettings, story: Story, threshold: Threshold) -> bool:
+    own = subscription.thresholds
     return any(
         score.probability >= subscription.min_probability
+        and score.probability + _ROUNDING >= own.get(score.topic, threshold(score.topic))
         and (not subscription.topics or score.topic in subscription.topics)
         for score in story.topics
     )

@@ -22,7 +22,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from classifiers.model import ArtifactError, TopicModel
+from classifiers.model import ArtifactError
 from streams.backtest import (
     Account,
     EveryTopic,
@@ -34,6 +34,7 @@ from streams.backtest import (
 )
 from streams.embedded import EmbeddedError, EmbeddedRedis
 from streams.keys import Keys
+from streams.live_model import LiveModel, open_last_model
 from streams.logs import escape
 from streams.material import LABELS
 from streams.redis_client import connect_redis
@@ -41,6 +42,7 @@ from streams.rehearsal import Rehearsal
 from streams.screening import Model, Screened
 from streams.settings import Settings, SettingsError, load_settings
 from streams.stories import Decision, Stories
+from streams.subscriptions import Threshold
 
 LARGEST, SAMPLES = 10, 10
 MAX_COMPLAINTS = 20
@@ -66,8 +68,8 @@ def command(  # noqa: PLR0917 - typer makes the options from it
     account = Account()
     try:
         settings = load_settings(config)
-        rehearsal = _rehearsal(settings, subscription)
-        model = TopicModel.load(settings.model_path, settings.thresholds() or None)
+        model = LiveModel(open_last_model(settings))
+        rehearsal = _rehearsal(settings, subscription, model.default_threshold)
         rows = read_rows(articles, lambda line, why: _complain(console, account, line, why))
         window_s = (window_hours or settings.newsroom.window_hours) * 3600
         screener = EveryTopic(model) if all_articles else model
@@ -134,7 +136,7 @@ async def _run(
     return answers
 
 
-def _rehearsal(settings: Settings, subscription_id: str) -> Rehearsal | None:
+def _rehearsal(settings: Settings, subscription_id: str, threshold: Threshold) -> Rehearsal | None:
     """The rehearsal of the subscription named; None when none is.
 
     Raises:
@@ -144,7 +146,7 @@ def _rehearsal(settings: Settings, subscription_id: str) -> Rehearsal | None:
         return None
     for entry in settings.subscriptions:
         if entry.id == subscription_id:
-            return Rehearsal(entry)
+            return Rehearsal(entry, threshold)
     known = ", ".join(entry.id for entry in settings.subscriptions)
     raise ValueError(f"there is no subscription {subscription_id!r}; known: {known or 'none'}")
 

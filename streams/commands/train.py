@@ -1,21 +1,54 @@
-"""`wirebell train`: labelled reports to a model file."""
+"""`wirebell train`: labelled reports, or what editors have said, to a model."""
 
 from __future__ import annotations
 
+import asyncio
+import getpass
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import typer
+from redis.exceptions import RedisError
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from classifiers import artifact, cards, language, language_training, train
+from classifiers import artifact, cards, course, language, language_training, teaching, train
+from classifiers.course import CourseError
 from classifiers.examples import ExampleError, read_directory
+from classifiers.own_topics import OwnTopicError
+from streams.logs import escape
+from streams.model_files import SHIPPED_RECORD, ModelFileError
+from streams.model_records import ModelRecord
+from streams.models import learned_from
+from streams.newsroom_training import (
+    NothingToLearnError,
+    Training,
+    missed_floors,
+    scores_of,
+    train_newsroom,
+)
+from streams.redis_client import connect_redis
+from streams.settings import Settings, SettingsError, load_settings
+
+_DATA = Path("../shared/data/topics")
 
 
 def command(  # noqa: PLR0917 - each is an option
-    data: Annotated[Path, typer.Option(help="Directory with the labelled files.")] = Path(
-        "../shared/data/topics"
-    ),
+    with_feedback: Annotated[
+        bool,
+        typer.Option(
+            "--with-feedback",
+            help="Learn the editors' verdicts and the newsroom's own topics; needs no data.",
+        ),
+    ] = False,
+    promote: Annotated[
+        bool, typer.Option(help="Bring the model into force if it is no worse.")
+    ] = True,
+    config: Annotated[Path | None, typer.Option(help="The configuration file.")] = None,
+    data: Annotated[Path, typer.Option(help="Directory with the labelled files.")] = _DATA,
     out: Annotated[Path | None, typer.Option(help="Where the model goes; else it ships.")] = None,
     before: Annotated[
         str, typer.Option(help="Learn only from reports dated before this day (ISO 8601).")
@@ -31,17 +64,110 @@ def command(  # noqa: PLR0917 - each is an option
         bool, typer.Option("--languages", help="Train the language identifier instead.")
     ] = False,
 ) -> None:
-    """Train on every labelled report in a directory and write the model to a file."""
+    """Train from what editors have said (--with-feedback), or on every labelled report in a
+    directory: that makes the model that ships.
+    """
+    if with_feedback:
+        _train_newsroom(config, promote=promote)
+        return
     try:
-        told = (
-            _train_languages(data, out or language.MODEL_FILE)
-            if languages
-            else _train_topics(data, out or artifact.SHIPPED, before, aim_precision, card)
-        )
+        if languages:
+            told = _train_languages(data, out or language.MODEL_FILE)
+        elif out is None and not before:
+            told = _train_shipped(data, train.Recipe(aim_precision=aim_precision), card)
+        else:
+            told = _train_topics(data, out or artifact.SHIPPED, before, aim_precision, card)
     except (ExampleError, OSError, ValueError) as err:
         typer.echo(f"wirebell train: {err}", err=True)
+        if isinstance(err, ExampleError) and data == _DATA:
+            typer.echo("A newsroom trains with --with-feedback, which needs no data.", err=True)
         raise typer.Exit(1) from err
     typer.echo(told)
+
+
+def _train_newsroom(config: Path | None, *, promote: bool) -> None:
+    try:
+        training = asyncio.run(_learn(load_settings(config), promote=promote))
+    except SettingsError as error:
+        for fault in error.faults:
+            typer.echo(fault, err=True)
+        raise typer.Exit(2) from None
+    except OwnTopicError as error:
+        for fault in error.faults:
+            typer.echo(fault, err=True)
+        raise typer.Exit(2) from None
+    except RedisError as error:
+        typer.echo(f"wirebell train: Redis is away: {error}", err=True)
+        raise typer.Exit(1) from None
+    except (NothingToLearnError, CourseError, ModelFileError, OSError, ValueError) as error:
+        typer.echo(f"wirebell train: {error}", err=True)
+        raise typer.Exit(1) from None
+    for line in told(training):
+        typer.echo(escape(line))
+    if training.record.refusals:
+        raise typer.Exit(3)
+
+
+async def _learn(settings: Settings, *, promote: bool) -> Training:
+    redis = connect_redis(settings.redis.url.get_secret_value())
+    console = Console(stderr=True)
+    columns = (TextColumn("training"), BarColumn(), TimeElapsedColumn())
+    try:
+        with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+            task = bar.add_task("training", total=teaching.steps(course.load()))
+            return await train_newsroom(
+                settings,
+                redis,
+                getpass.getuser(),
+                promote=promote,
+                done=lambda: bar.advance(task),
+            )
+    finally:
+        await redis.aclose()
+
+
+def told(training: Training) -> list[str]:
+    """What came of it, in words."""
+    record, heard = training.record, training.heard
+    lines = [*training.told, f"model {record.version} learned {learned_from(record)}"]
+    if heard.disputed:
+        lines.append(f"{heard.disputed} reports were left out: people disagree on them")
+    if heard.textless:
+        lines.append(f"{heard.textless} verdicts were left out: their text is not known any more")
+    lines.append(f"compared with {record.against or 'the model that ships'}:")
+    lines += [f"  {change}" for change in record.changes]
+    if record.refusals:
+        lines.append("refused:")
+        lines += [f"  {refusal}" for refusal in record.refusals]
+        lines.append(
+            f"the model before stays in force; wirebell models promote {record.version} --force "
+            '"REASON" takes it all the same'
+        )
+    elif training.promoted:
+        lines.append("promoted: no worse on any of them; workers take it within seconds")
+    else:
+        lines.append(f"ready: wirebell models promote {record.version}")
+    return lines
+
+
+def _train_shipped(data: Path, recipe: train.Recipe, card: Path | None) -> str:
+    """Train the model that ships, and write the course beside it."""
+    lessons = course.build(data, recipe)
+    made = teaching.retrain(lessons, [])
+    version = artifact.save(made.trained, artifact.SHIPPED)
+    missed = [fault.split(" ")[0:2] for fault in missed_floors(made.judged, lessons)]
+    names = [f"{name.rstrip(':')}.{figure}" for name, figure in missed]
+    course.save(
+        replace(lessons, answers=made.answers, facts={**lessons.facts, "missed_floors": names}),
+        course.SHIPPED,
+    )
+    record = ModelRecord(
+        version=version, trained_at=None, trained_by="", scores=scores_of(made.judged)
+    )
+    SHIPPED_RECORD.write_bytes(msgspec.json.format(msgspec.json.encode(record)) + b"\n")
+    if card:
+        cards.write_card(data, artifact.load(artifact.SHIPPED), card)
+    return f"{artifact.SHIPPED}: model {version}, from {lessons.facts['reports']} reports"
 
 
 def _train_topics(

@@ -13,10 +13,10 @@ import structlog
 import typer
 
 from classifiers.artifact import ArtifactError
-from classifiers.model import TopicModel
-from streams.assembly import load_model, run_worker
+from streams.assembly import run_worker
 from streams.commands.configured import begin
 from streams.library_logs import calm_library_logs
+from streams.live_model import LiveModel, open_last_model
 from streams.settings import Settings
 from streams.worker import WorkerFailedError
 
@@ -30,7 +30,7 @@ def command(
     settings = begin(config, "worker")
     calm_library_logs()
     try:
-        model = load_model(settings)
+        model = LiveModel(open_last_model(settings))
     except (ArtifactError, OSError) as error:
         typer.echo(f"the topic model cannot be used: {error}", err=True)
         raise typer.Exit(2) from None
@@ -40,7 +40,7 @@ def command(
     os._exit(code)
 
 
-def run(settings: Settings, model: TopicModel) -> int:
+def run(settings: Settings, model: LiveModel) -> int:
     """Run a worker in an event loop of its own; the process's exit code.
 
     The loop is not closed: Faust's tasks and threads may hang on a broker that is gone. All
@@ -68,7 +68,7 @@ def use_uvloop() -> None:
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
 
 
-async def _until_signal(settings: Settings, model: TopicModel) -> None:
+async def _until_signal(settings: Settings, model: LiveModel) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)

@@ -166,11 +166,11 @@ def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
     assert source.path == tmp_path / "inbox"
 
 
-def test_a_topic_can_be_turned_off_or_given_a_threshold(tmp_path: Path) -> None:
-    text = "[topics.protest]\nenabled = false\n[topics.arson]\nthreshold = 0.7\n"
-    thresholds = load_settings(_write(tmp_path, text), {}).thresholds()
-    assert thresholds["protest"] > 1
-    assert thresholds["arson"] == 0.7
+def test_the_examples_of_an_own_topic_are_relative_to_the_file(tmp_path: Path) -> None:
+    text = '[topics.border]\nlabel = "Border"\ndefinition = "Closed."\nexamples = "b.jsonl"\n'
+    settings = load_settings(_write(tmp_path, text), {})
+    assert settings.topics["border"].examples == tmp_path / "b.jsonl"
+    assert settings.models == settings.state_dir / "models"
 
 
 def test_the_token_that_acts_is_another_than_the_one_that_reads(tmp_path: Path) -> None:

@@ -1,0 +1,126 @@
+"""The topic model that a worker uses: one at a time, changed between two batches.
+
+Owns loading a model with the newsroom's thresholds, and the swap. Which model it should be is
+model_pickup.py's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import structlog
+from numpy.typing import NDArray
+
+from classifiers import artifact
+from classifiers.artifact import ArtifactError
+from classifiers.feature_space import feature_space
+from classifiers.model import Evidence, TopicModel
+from classifiers.topics import Topic
+from streams.model_files import ModelFiles
+from streams.settings import Settings
+from streams.topic_settings import OFF, default_thresholds, lowest_thresholds
+
+_log = structlog.get_logger("wirebell.model")
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedModel:
+    """A model as the line uses it: it chooses a topic at the lowest threshold that anybody asks
+    for; `defaults` are the line's own thresholds, for everybody who asks for no other.
+    """
+
+    model: TopicModel
+    defaults: Mapping[str, float]
+
+    def default(self, topic: str) -> float:
+        """The line's own threshold of a topic; never reached for one that it does not know."""
+        return self.defaults.get(topic, OFF)
+
+
+def open_model(settings: Settings, path: Path | None = None) -> OpenedModel:
+    """A model file, or the base, with the newsroom's thresholds. Blocks for a few 100 ms.
+
+    Raises:
+        ArtifactError: the file is not a model of ours, or made for other features.
+    """
+    file = path or settings.model_path or artifact.SHIPPED
+    trained = artifact.load(file)
+    made_for = trained.facts.get("feature_space", "")
+    if made_for and made_for != feature_space(trained.bits):
+        raise ArtifactError(f"{file}: made for other features than these; train it anew")
+    defaults = default_thresholds(trained.topics, settings.topics)
+    thresholds = lowest_thresholds(defaults, settings.subscriptions)
+    return OpenedModel(TopicModel.load(file, thresholds), defaults)
+
+
+def open_last_model(settings: Settings) -> OpenedModel:
+    """The model that was last in force here; the base where there was none or it is spoilt.
+
+    Raises:
+        ArtifactError: the base is not a model of ours.
+    """
+    files = ModelFiles(settings.models)
+    try:
+        version = files.remembered()
+        if version and files.read(version) is not None:
+            return open_model(settings, files.path(version))
+    except (ArtifactError, OSError) as error:
+        _log.warning("the model last in force cannot be used; the base is", error=str(error))
+    return open_model(settings)
+
+
+def unlearned_topics(settings: Settings, topics: Sequence[Topic]) -> list[str]:
+    """Topics of the newsroom's own that a model has not learned yet."""
+    known = {topic.id for topic in topics}
+    return [name for name, entry in settings.topics.items() if entry.is_own and name not in known]
+
+
+class LiveModel:
+    """The model in use. Answers like a `TopicModel`; a swap is seen from the next call on, so
+    whoever screens a batch does it in one go on the event loop, where the swap is made too.
+    """
+
+    def __init__(self, opened: OpenedModel) -> None:
+        self._opened = opened
+
+    @property
+    def version(self) -> str:
+        """Which model is in use."""
+        return self._opened.model.version
+
+    @property
+    def topics(self) -> tuple[Topic, ...]:
+        """Its topics, in the order of its probabilities."""
+        return self._opened.model.topics
+
+    @property
+    def left_out(self) -> Mapping[str, Sequence[int]]:
+        """By topic, the histogram of probabilities on left-out reports; may be empty."""
+        return self._opened.model.left_out
+
+    def default_threshold(self, topic: str) -> float:
+        """The line's own threshold of a topic; never reached for one that it does not know."""
+        return self._opened.default(topic)
+
+    def predict(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """See TopicModel."""
+        return self._opened.model.predict(texts)
+
+    def choose(
+        self, probabilities_row: NDArray[np.float32] | Sequence[float], /
+    ) -> tuple[str, ...]:
+        """See TopicModel."""
+        return self._opened.model.choose(probabilities_row)
+
+    def explain_all(
+        self, wanted: Sequence[tuple[str, Sequence[str]]], /
+    ) -> list[tuple[Evidence, ...]]:
+        """See TopicModel."""
+        return self._opened.model.explain_all(wanted)
+
+    def swap(self, opened: OpenedModel) -> None:
+        """Use another model from now on."""
+        self._opened = opened

@@ -1,0 +1,116 @@
+"""The pick-up: a running worker takes the model that is in force, without a restart.
+
+Owns asking, fetching and loading, all beside the articles; the swap itself is one assignment
+between two batches. May be killed at any of PLACES: the next start begins where this one was.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+import structlog
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from classifiers.artifact import ArtifactError
+from streams.keys import Keys
+from streams.live_model import LiveModel, OpenedModel, open_model, unlearned_topics
+from streams.model_files import ModelFileError, ModelFiles
+from streams.models import ModelVersions, UnknownModelError
+from streams.settings import Settings
+
+#: A kill at any of these places must lose nothing; the tests kill there.
+PLACES: Final = ("noticed", "fetched", "loaded", "remembered", "swapped")
+LOOK_S: Final = 2.0
+#: A model that cannot be used is tried again after so long: its file may have been repaired.
+AGAIN_S: Final = 60.0
+
+_log = structlog.get_logger("wirebell.model")
+
+
+@dataclass(slots=True)
+class ModelPickup:
+    """Keeps one worker's model at the version in force. `reached` hears each place it passes."""
+
+    live: LiveModel
+    versions: ModelVersions
+    files: ModelFiles
+    settings: Settings
+    reached: Callable[[str], None] = lambda place: None
+    look_s: float = LOOK_S
+    clock: Callable[[], float] = time.monotonic
+    _held: str | None = field(default=None, init=False)
+    _unusable: dict[str, float] = field(default_factory=dict, init=False)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Look every few seconds until `stop`. Nothing that goes wrong here stops the articles."""
+        self._tell_unlearned()
+        while not stop.is_set():
+            try:
+                await self.look()
+            except (RedisError, OSError) as error:
+                _log.debug("which model is in force is not known now", error=str(error))
+            try:
+                async with asyncio.timeout(self.look_s):
+                    await stop.wait()
+            except TimeoutError:
+                continue
+
+    async def look(self) -> None:
+        """Take the model in force if it is another one. Where Redis knows of none (nothing was
+        promoted, or it was emptied) the model in use stays.
+
+        Raises:
+            RedisError: Redis is away.
+            OSError: the disk fails.
+        """
+        version = await self.versions.in_force()
+        if version is None or version == self._held:
+            return
+        if not self._held and version == self.live.version:
+            self._held = version  # it was taken before the last restart
+            return
+        if self.clock() < self._unusable.get(version, 0.0):
+            return
+        self.reached("noticed")
+        try:
+            opened = await self._open(version)
+        except (ArtifactError, ModelFileError, UnknownModelError) as error:
+            _log.error("the model in force cannot be used, another goes on", error=str(error))
+            self._unusable[version] = self.clock() + AGAIN_S
+            return
+        self.reached("loaded")
+        await asyncio.to_thread(self.files.remember, version)
+        self.reached("remembered")
+        self.live.swap(opened)
+        self._held = version
+        self.reached("swapped")
+        _log.info("another model is in use", version=self.live.version)
+        self._tell_unlearned()
+
+    async def _open(self, version: str) -> OpenedModel:
+        """The model, loaded in a thread: the articles go on."""
+        path = None
+        if version:
+            await self.versions.content(version)
+            path = self.files.path(version)
+            self.reached("fetched")
+        return await asyncio.to_thread(open_model, self.settings, path)
+
+    def _tell_unlearned(self) -> None:
+        for topic in unlearned_topics(self.settings, self.live.topics):
+            _log.warning(
+                "the model has not learned a topic yet: wirebell train --with-feedback", topic=topic
+            )
+
+
+def open_pickup(live: LiveModel, redis: Redis, keys: Keys, settings: Settings) -> ModelPickup:
+    """The pick-up of a worker, as configured."""
+    files = ModelFiles(settings.models)
+    return ModelPickup(
+        live, ModelVersions(redis, keys, files, settings.model_path), files, settings
+    )

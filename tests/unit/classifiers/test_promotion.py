@@ -1,0 +1,65 @@
+"""A model that does worse than chance explains is refused; one that turns over a report is not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pytest
+
+from classifiers import course, promotion
+from classifiers.course import NATURAL, OTHERS, SETS, Course
+from classifiers.lessons import Labels
+from classifiers.topics import TOPICS
+
+
+@pytest.fixture(scope="module")
+def lessons() -> Course:
+    return course.load()
+
+
+@pytest.fixture(scope="module")
+def perfect(lessons: Course) -> Mapping[str, Labels]:
+    return {name: lessons.truth(TOPICS)[lessons.judged_rows(name)] for name in SETS}
+
+
+def test_the_same_answers_are_no_worse(lessons: Course) -> None:
+    changes = promotion.compare(lessons, lessons.answers, lessons.answers)
+    assert len(changes) == len(SETS) + 1
+    assert promotion.refusals(changes) == []
+    assert all(change.low == change.high == 0 for change in changes)
+
+
+def test_one_report_turned_over_is_within_the_noise(
+    lessons: Course, perfect: Mapping[str, Labels]
+) -> None:
+    for row in range(0, 300, 50):
+        after = {name: answers.copy() for name, answers in perfect.items()}
+        after[OTHERS][row, 0] = ~after[OTHERS][row, 0]
+        changes = promotion.compare(lessons, perfect, after)
+        assert promotion.refusals(changes) == []
+
+
+def test_a_topic_forgotten_is_refused_with_figures(
+    lessons: Course, perfect: Mapping[str, Labels]
+) -> None:
+    after = {**perfect, OTHERS: perfect[OTHERS].copy()}
+    after[OTHERS][:, 0] = False
+    (refusal,) = promotion.refusals(promotion.compare(lessons, perfect, after))
+    assert refusal.startswith("macro-F1, other languages 1.000 -> 0.929")
+
+
+def test_false_bells_are_refused_though_every_topic_is_found(
+    lessons: Course, perfect: Mapping[str, Labels]
+) -> None:
+    after = {**perfect, NATURAL: perfect[NATURAL].copy()}
+    quiet = np.flatnonzero(~after[NATURAL].any(axis=1))
+    after[NATURAL][quiet[: len(quiet) // 10], 5] = True
+    refusals = promotion.refusals(promotion.compare(lessons, perfect, after))
+    assert any(each.startswith("false bells per 1,000") for each in refusals)
+
+
+def test_a_better_model_is_never_refused(lessons: Course, perfect: Mapping[str, Labels]) -> None:
+    changes = promotion.compare(lessons, lessons.answers, perfect)
+    assert promotion.refusals(changes) == []
+    assert all(change.after >= change.before for change in changes[:-1])
