@@ -21,6 +21,8 @@ from numpy.typing import NDArray
 
 from classifiers.model import Evidence
 from connectors.records import Article, ArticleStatus, Story
+from streams.correction_labels import Joined
+from streams.material import is_breaking
 from streams.screening import Model, Screened, screen
 from streams.stories import Decision, Stories
 
@@ -51,18 +53,34 @@ class Row:
 
 @dataclass(slots=True)
 class Account:
-    """What a backtest came to: counts, and what the summary shows."""
+    """What a backtest came to: counts, and what the summary shows. `joined` is kept only where
+    it is a list: it holds the fingerprint of every article.
+    """
 
     decisions: Counter[str] = field(default_factory=Counter)
     alerts: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     sizes: Counter[str] = field(default_factory=Counter)
     stories: dict[str, Story] = field(default_factory=dict)
+    joined: list[Joined] | None = None
+    breaking: int = 0
     broken: int = 0
 
-    def add(self, row: Row, decision: Decision) -> None:
+    def add(self, row: Row, screened: Screened, decision: Decision) -> None:
         """Count one decision. Only what would have rung counts as an alert."""
         kind = output_kind(decision)
         self.decisions[kind] += 1
+        if self.joined is not None and decision.story_id and not decision.repeated:
+            assert screened.fingerprint is not None
+            joined = Joined(
+                article_id=row.article.id,
+                title=row.article.title,
+                language=screened.language[:2].lower(),
+                story_id=decision.story_id,
+                score=decision.score,
+                copy=kind == "duplicate",
+                fingerprint=screened.fingerprint,
+            )
+            self.joined.append(joined)
         if decision.story_id and not decision.repeated:
             self.sizes[decision.story_id] += 1
         if decision.alert and not decision.repeated:
@@ -70,6 +88,7 @@ class Account:
             day = row.at.date().isoformat()
             self.alerts[day]["all"] += 1
             self.alerts[day]["new"] += decision.kind == "new"
+            self.breaking += any(is_breaking(words) for words in decision.alert.story.changes)
             for topic in decision.alert.story.topics:
                 self.alerts[day][topic.topic] += 1
 

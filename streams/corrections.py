@@ -29,7 +29,8 @@ def corrections_in_kafka(kafka: KafkaSettings, since: datetime) -> list[Feedback
     Raises:
         KafkaAwayError: Kafka cannot be reached.
     """
-    return _chosen(_readable(read_values(kafka, kafka.prefix + FEEDBACK)), since)
+    kept = _readable(read_values(kafka, kafka.prefix + FEEDBACK))
+    return [one for one in structural(kept) if one.at >= since]
 
 
 def corrections_in_file(path: Path) -> list[Feedback]:
@@ -45,7 +46,17 @@ def corrections_in_file(path: Path) -> list[Feedback]:
             found += [decode_feedback(line)] if line.strip() else []
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise ValueError(f"{path}, line {number}: no record of feedback: {error}") from error
-    return _chosen(found, None)
+    return structural(found)
+
+
+def structural(decisions: Iterable[Feedback]) -> list[Feedback]:
+    """Those that change a story itself, in the order in which they were made, each once."""
+    once = {
+        one.id: one
+        for one in decisions
+        if one.verdict in EDITS and not (one.verdict == "mute" and one.destination)
+    }
+    return sorted(once.values(), key=lambda one: (one.at, one.id))
 
 
 async def again(desk: EditorDesk, correction: Feedback) -> str:
@@ -71,14 +82,3 @@ def _readable(raws: Iterable[bytes]) -> list[Feedback]:
         except (msgspec.DecodeError, UnicodeDecodeError):
             continue  # of a newer version, or not ours
     return found
-
-
-def _chosen(decisions: Iterable[Feedback], since: datetime | None) -> list[Feedback]:
-    once = {
-        one.id: one
-        for one in decisions
-        if one.verdict in EDITS
-        and (one.verdict != "mute" or not one.destination)
-        and (since is None or one.at >= since)
-    }
-    return sorted(once.values(), key=lambda one: (one.at, one.id))

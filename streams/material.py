@@ -130,6 +130,11 @@ def publishers_at_once(reports: tuple[Report, ...]) -> int:
     return most
 
 
+def is_breaking(change: str) -> bool:
+    """Whether a change in words is a jump in speed."""
+    return change.startswith("breaking: ")
+
+
 def _higher(kind: str, before: int | None, now: int) -> bool:
     return before is None or now > before
 

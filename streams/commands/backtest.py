@@ -8,9 +8,8 @@ import json
 import secrets
 import tempfile
 import zlib
-from collections import Counter
 from collections.abc import Iterator, Sequence
-from datetime import date
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -19,7 +18,6 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 from rich.text import Text
 
 from classifiers.model import ArtifactError
@@ -32,11 +30,15 @@ from streams.backtest import (
     output_kind,
     read_rows,
 )
+from streams.backtest_summary import LARGEST, show_corrections, show_rehearsal, show_summary
+from streams.correction_labels import judge_corrections
+from streams.corrections import corrections_in_file, structural
 from streams.embedded import EmbeddedError, EmbeddedRedis
+from streams.feedback import Feedback
+from streams.feedback_store import FeedbackStore
 from streams.keys import Keys
 from streams.live_model import LiveModel, open_last_model
 from streams.logs import escape
-from streams.material import LABELS
 from streams.redis_client import connect_redis
 from streams.rehearsal import Rehearsal
 from streams.screening import Model, Screened
@@ -44,9 +46,7 @@ from streams.settings import Settings, SettingsError, load_settings
 from streams.stories import Decision, Stories
 from streams.subscriptions import Threshold
 
-LARGEST, SAMPLES = 10, 10
 MAX_COMPLAINTS = 20
-MAX_RINGS = 50
 
 
 def command(  # noqa: PLR0917 - typer makes the options from it
@@ -62,6 +62,13 @@ def command(  # noqa: PLR0917 - typer makes the options from it
     subscription: Annotated[
         str, typer.Option(help="Show what this one would have been told, by its id.")
     ] = "",
+    corrections: Annotated[
+        str,
+        typer.Option(
+            help="Judge by what editors merged and split: a file of Kafka topic feedback (JSON"
+            ' lines), or "kept": what the configured Redis keeps.'
+        ),
+    ] = "",
 ) -> None:
     """Run the line's decisions over a file in event time. Sends nothing, keeps nothing."""
     console = Console(stderr=True)
@@ -70,6 +77,8 @@ def command(  # noqa: PLR0917 - typer makes the options from it
         settings = load_settings(config)
         model = LiveModel(open_last_model(settings))
         rehearsal = _rehearsal(settings, subscription, model.default_threshold)
+        corrected = _corrections(settings, corrections)
+        account.joined = [] if corrections else None
         rows = read_rows(articles, lambda line, why: _complain(console, account, line, why))
         window_s = (window_hours or settings.newsroom.window_hours) * 3600
         screener = EveryTopic(model) if all_articles else model
@@ -100,6 +109,8 @@ def command(  # noqa: PLR0917 - typer makes the options from it
     show_summary(Console(), account)
     if rehearsal is not None:
         show_rehearsal(Console(), rehearsal)
+    if account.joined is not None:
+        show_corrections(Console(), judge_corrections(corrected, account.joined))
 
 
 async def _run(
@@ -122,7 +133,7 @@ async def _run(
         stories = Stories(redis, Keys(prefix), window_s, languages)
         for batch in batches(rows):
             for row, screened, decision in await decide(batch, model, stories):
-                account.add(row, decision)
+                account.add(row, screened, decision)
                 if rehearsal is not None and decision.alert and not decision.repeated:
                     rehearsal.add(decision.alert, row.at)
                 answers[row.line] = _answer(row, screened, decision)
@@ -149,6 +160,22 @@ def _rehearsal(settings: Settings, subscription_id: str, threshold: Threshold) -
             return Rehearsal(entry, threshold)
     known = ", ".join(entry.id for entry in settings.subscriptions)
     raise ValueError(f"there is no subscription {subscription_id!r}; known: {known or 'none'}")
+
+
+def _corrections(settings: Settings, named: str) -> list[Feedback]:
+    """What editors did to stories, from a file or as the configured Redis keeps it."""
+    if named != "kept":
+        return corrections_in_file(Path(named)) if named else []
+
+    async def read() -> list[Feedback]:
+        redis = connect_redis(settings.redis.url.get_secret_value())
+        try:
+            store = FeedbackStore(redis, Keys(settings.redis.prefix))
+            return structural(await store.since(datetime.fromtimestamp(0, UTC)))
+        finally:
+            await redis.aclose()
+
+    return asyncio.run(read())
 
 
 def _answer(row: Row, screened: Screened, decision: Decision) -> str:
@@ -191,89 +218,6 @@ async def _clear(redis: Redis, prefix: str) -> None:
                 batch = []
         if batch:
             await redis.unlink(*batch)
-
-
-def show_summary(console: Console, account: Account) -> None:
-    """Print what would have rung: counts, alerts a day by topic, largest stories, samples."""
-    counts = ", ".join(f"{count} {kind}" for kind, count in sorted(account.decisions.items()))
-    rung = sum(day["all"] for day in account.alerts.values())
-    console.print(
-        f"{account.decisions.total()} articles: {counts or 'none'}; {len(account.sizes)} stories, "
-        f"{rung} alerts" + (f"; {account.broken} broken rows left out" if account.broken else ""),
-        highlight=False,
-    )
-    if account.alerts:
-        console.print(_days(account))
-        console.print(_stories("Largest stories", account.sizes.most_common(LARGEST), account))
-        console.print(_stories(f"{SAMPLES} samples", _samples(account), account))
-
-
-def show_rehearsal(console: Console, rehearsal: Rehearsal) -> None:
-    """Print what one subscription would have been told, in the order of time."""
-    counts = rehearsal.counts()
-    held = f", {counts['waits']} held back for the morning or a digest" if counts["waits"] else ""
-    over = f", {counts['beyond']} beyond the cap of an hour" if counts["beyond"] else ""
-    console.print(
-        f"Subscription {rehearsal.subscription.id}: {counts['rings']} rings{held}{over}, "
-        f"{counts['grows']} told of growth; {rehearsal.passed} alerts that it does not ask for",
-        highlight=False,
-    )
-    rings = [told for told in rehearsal.told if told.part != "grows"]
-    if not rings:
-        return
-    table = Table(box=None, pad_edge=False)
-    for heading in ("when", "", "priority"):
-        table.add_column(heading, no_wrap=True)
-    table.add_column("headline and topics", no_wrap=True, overflow="ellipsis", ratio=1)
-    for told in rings[:MAX_RINGS]:
-        story = told.alert.story
-        topics = ", ".join(topic.label for topic in story.topics[:3])
-        headline = Text(escape(f"{story.headline} ({topics})"))
-        table.add_row(f"{told.at:%Y-%m-%d %H:%M}", told.part, told.alert.priority, headline)
-    console.print(table)
-    if len(rings) > MAX_RINGS:
-        console.print(f"and {len(rings) - MAX_RINGS} more")
-
-
-def _days(account: Account) -> Table:
-    """Alerts a day: all, of new stories, and by topic (a story may have several)."""
-    totals = Counter[str]()
-    for day in account.alerts.values():
-        totals.update(day)
-    topics = [topic for topic, _ in totals.most_common() if topic not in {"all", "new"}]
-    table = Table(title="Alerts a day", box=None, pad_edge=False)
-    table.add_column("topic")
-    for heading in ("a day", "most on one day", "in all"):
-        table.add_column(heading, justify="right")
-    first, last = min(account.alerts), max(account.alerts)
-    days = (date.fromisoformat(last) - date.fromisoformat(first)).days + 1
-    names = {"all": "all alerts", "new": "new stories"}
-    for topic in ("all", "new", *topics):
-        most = max(day[topic] for day in account.alerts.values())
-        name = names.get(topic) or LABELS.get(topic, topic)
-        table.add_row(name, f"{totals[topic] / days:.1f}", str(most), str(totals[topic]))
-    return table
-
-
-def _stories(title: str, chosen: Sequence[tuple[str, int]], account: Account) -> Table:
-    table = Table(title=title, box=None, pad_edge=False)
-    table.add_column("story", no_wrap=True, min_width=12)
-    for heading in ("articles", "publishers", "revision"):
-        table.add_column(heading, justify="right", no_wrap=True, min_width=len(heading))
-    table.add_column("headline and topics", no_wrap=True, overflow="ellipsis", ratio=1)
-    for story_id, size in chosen:
-        story = account.stories[story_id]
-        topics = ", ".join(topic.label for topic in story.topics[:3])
-        numbers = (str(size), str(len(story.reports)), str(story.revision))
-        table.add_row(story_id, *numbers, Text(escape(f"{story.headline} ({topics})")))
-    return table
-
-
-def _samples(account: Account) -> list[tuple[str, int]]:
-    """Stories at even steps through the file, so that they show what is usual."""
-    told = [story_id for story_id in account.sizes if story_id in account.stories]
-    step = max(1, len(told) // SAMPLES)
-    return [(story_id, account.sizes[story_id]) for story_id in told[::step][:SAMPLES]]
 
 
 def _progress(console: Console) -> Progress:

@@ -110,6 +110,27 @@ def test_all_articles_are_joined_when_asked(tmp_path: Path) -> None:
     assert answers[1]["story"] == answers[0]["story"]
 
 
+def test_corrections_of_editors_judge_the_joins(tmp_path: Path) -> None:
+    rows = _encoded(_row(1, DEPOT, 1), _row(2, DEPOT_RETOLD, 2), _row(3, FERRY, 3))
+    _, answers = _backtest(tmp_path, rows)
+    said = {"who": "u", "who_name": "u", "at": "2026-03-05T00:00:00Z", "destination": ""}
+    said |= {"language": "en", "story_id": answers[0]["story"]}
+    split = said | {"id": "d1", "verdict": "split", "article_id": "r2", "article_ids": ["r1", "r2"]}
+    merge = said | {"id": "d2", "verdict": "merge", "other_story_id": answers[2]["story"]}
+    both = [{"revision": 1, "topics": [], "texts": [], "article_ids": ["r1"]} | split]
+    both += [{"revision": 1, "topics": [], "texts": [], "article_ids": ["r1"]} | merge]
+    (tmp_path / "feedback.jsonl").write_bytes(b"\n".join(_encoded(*both)))
+    corrections = ("--corrections", str(tmp_path / "feedback.jsonl"))
+    result, again = _backtest(tmp_path, rows, *corrections)
+    assert result.exit_code == 0, result.output
+    assert again == answers
+    assert "merged 1 and split 1 of 2 stories (50.0 and 50.0 in a hundred)" in result.output
+    assert "1 of 1 wrong joins come again: 1 as" in result.output
+    assert "1 of 1 stories stay apart again" in result.output
+    missing, _ = _backtest(tmp_path, rows, "--corrections", str(tmp_path / "none.jsonl"))
+    assert missing.exit_code == 1
+
+
 async def _tell_a_story(url: str, prefix: str) -> str:
     redis = connect_redis(url)
     try:
