@@ -6,6 +6,7 @@ thresholds that were learned: those travel in the model's artifact, beside the w
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 #: Where no artifact says otherwise: as likely as not.
@@ -105,3 +106,12 @@ TOPICS: tuple[Topic, ...] = (
 )
 
 TOPIC_IDS: tuple[str, ...] = tuple(topic.id for topic in TOPICS)
+
+#: What editors read for each id. A newsroom's own topics join when its configuration is read, so
+#: that every process of a line tells the same labels.
+LABELS: dict[str, str] = {topic.id: topic.label for topic in TOPICS}
+
+
+def name_topics(topics: Iterable[Topic]) -> None:
+    """Add the labels of a newsroom's own topics; may be repeated."""
+    LABELS.update((topic.id, topic.label) for topic in topics if topic.id not in TOPIC_IDS)

@@ -14,10 +14,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from classifiers.topics import LABELS
 from streams.backtest import Account
 from streams.correction_labels import Judged, Mistake
 from streams.logs import escape
-from streams.material import LABELS
 from streams.rehearsal import Rehearsal
 
 LARGEST, SAMPLES = 10, 10

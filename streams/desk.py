@@ -19,7 +19,7 @@ import msgspec
 import structlog
 from redis.asyncio import Redis
 
-from classifiers.topics import TOPICS
+from classifiers.topics import LABELS
 from connectors.records import Alert, RecordError, decode_alert, encode
 from connectors.sinks.plain_text import one_line
 from connectors.sinks.sink import Verdict
@@ -38,7 +38,6 @@ PLACES = ("noted", "edited", "stored", "decided", "done", "sent")
 # How soon what another process wrote down is found here.
 LOOK_EVERY_S, AGAIN_S = 0.5, 0.05
 _MAX_NOTE_CHARS = 80
-_LABELS: Mapping[str, str] = {topic.id: topic.label for topic in TOPICS}
 _log = structlog.get_logger(__name__)
 
 Send = Callable[[str, bytes, bytes], Awaitable[None]]
@@ -300,6 +299,6 @@ def _note(feedback: Feedback) -> str:
     if feedback.verdict == "wrong_topic":
         if not feedback.right_topics:
             return ""
-        labels = (_LABELS.get(each, each) for each in feedback.right_topics)
+        labels = (LABELS.get(each, each) for each in feedback.right_topics)
         return one_line("it is " + ", ".join(labels), _MAX_NOTE_CHARS)
     return ""

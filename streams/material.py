@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-from classifiers.topics import TOPICS
+from classifiers.topics import LABELS
 from connectors.records import AlertKind, Priority, Report, Story
 from streams.pace import Speed
 
@@ -27,7 +27,6 @@ MANY_KILLED = 10
 #: Independent publishers within `SUDDEN` that make a story big.
 SUDDEN_PUBLISHERS = 3
 SUDDEN = timedelta(minutes=60)
-LABELS = {topic.id: topic.label for topic in TOPICS}
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -27,6 +28,8 @@ from streams.model_records import InForce, ModelRecord, ModelVersion, State, Tur
 
 #: As many turns can be rolled back, one after the other; their bytes stay in Redis.
 MOST_TURNS = 6
+#: The bytes of a model that nobody promotes leave Redis after so long.
+LENT_S = 30 * 86_400
 
 _Record = TypeVar("_Record", InForce, ModelRecord)
 
@@ -65,8 +68,9 @@ class ModelVersions:
         self._base = base or SHIPPED
         self._clock = clock
 
-    async def add(self, record: ModelRecord) -> None:
-        """List a version."""
+    async def add(self, record: ModelRecord, content: bytes) -> None:
+        """List a version, and lend its bytes to whoever promotes it from another machine."""
+        await self._redis.set(self._keys.model_file(record.version), content, ex=LENT_S)
         await self._redis.hset(self._keys.models, record.version, msgspec.json.encode(record))
 
     async def records(self) -> dict[str, ModelRecord]:
@@ -121,7 +125,7 @@ class ModelVersions:
             UnknownModelError: there is no such version.
             RefusedModelError: it did worse, and no reason was given to take it all the same.
         """
-        base = version_of(self._base.read_bytes())
+        base = self._base_version()
         if version in ("", "shipped", base):
             await self._turn(Turn(version="", at=self._clock(), who=who))
             return
@@ -132,7 +136,7 @@ class ModelVersions:
             raise RefusedModelError(f"model {version} was refused: {'; '.join(record.refusals)}")
         content = await self.content(version)
         await self._redis.set(self._keys.model_file(version), content)
-        await self.add(record)
+        await self._redis.hset(self._keys.models, version, msgspec.json.encode(record))
         await self._turn(Turn(version=version, at=self._clock(), who=who, forced=forced))
 
     async def roll_back(self, who: str) -> str:
@@ -184,11 +188,14 @@ class ModelVersions:
                     continue
                 return after
 
-    async def _base_listed(self, turns: InForce | None) -> ModelVersion:
+    def _base_version(self) -> str:
         try:
-            version = version_of(self._base.read_bytes())
+            return _version_at(self._base, self._base.stat().st_mtime_ns)
         except OSError as error:
             raise ModelFileError(f"{self._base}: {error.strerror or error}") from error
+
+    async def _base_listed(self, turns: InForce | None) -> ModelVersion:
+        version = self._base_version()
         record = shipped_record(version)
         in_force = turns is None or not turns.version
         who = turns.turns[-1].who if turns and in_force else ""
@@ -206,6 +213,11 @@ class ModelVersions:
 
 def _age(record: ModelRecord) -> tuple[float, str]:
     return (record.trained_at.timestamp() if record.trained_at else 0.0, record.version)
+
+
+@lru_cache(maxsize=8)
+def _version_at(path: Path, changed: int) -> str:
+    return version_of(path.read_bytes())
 
 
 def shipped_record(version: str) -> ModelRecord | None:

@@ -109,7 +109,7 @@ async def train_newsroom(
         refusals=tuple(refusals),
     )
     files.put_record(record)
-    await versions.add(record)
+    await versions.add(record, await versions.content(record.version))
     promoted = promote and not refusals
     if promoted:
         await versions.promote(record.version, who)

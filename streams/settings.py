@@ -23,6 +23,7 @@ from pydantic import (
     model_validator,
 )
 
+from classifiers.topics import name_topics
 from connectors.addresses import is_loopback
 from connectors.sinks.settings import AnySink
 from connectors.sources.settings import AnySource
@@ -35,7 +36,7 @@ from streams.subscription_settings import (
     Target,
     known_zone,
 )
-from streams.topic_settings import TopicSettings
+from streams.topic_settings import TopicSettings, own_topics
 
 # Who reads the configuration reads it from here; a subscription's part stands apart for its size.
 __all__ = [
@@ -237,6 +238,7 @@ def load_settings(
         raise SettingsError(faults) from None
     if faults:
         raise SettingsError(faults)
+    name_topics(each.topic for each in own_topics(settings.topics))
     return settings
 
 

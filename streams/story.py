@@ -11,10 +11,11 @@ from typing import Literal
 
 import msgspec
 
+from classifiers.topics import LABELS
 from connectors.records import Alert, AlertKind, Evidence, Place, Report, Story, Toll, TopicScore
 from streams.facts import Facts, PlaceFact, moment
 from streams.headline import clarity
-from streams.material import LABELS, MAX_NEW_PLACES, Growth, Verdict, judge, prioritise
+from streams.material import MAX_NEW_PLACES, Growth, Verdict, judge, prioritise
 from streams.pace import MAX_TIMES, Speed, jump, still_breaking
 from streams.publishers import publisher_key
 
