@@ -1,9 +1,10 @@
 """How well stories are told apart: B-cubed of a backtest's output against labelled clusters.
 
     wirebell backtest GOLD.jsonl.gz --out OUT.jsonl --all-articles --window-hours 100000
-    python -m benchmarks.evaluate_stories GOLD.jsonl.gz OUT.jsonl
+    python -m benchmarks.evaluate_stories GOLD.jsonl.gz OUT.jsonl [FEEDBACK.jsonl]
 
-An article without a story stands alone. Repeats are alerts of kind `new` per true story.
+What editors merged and split (records of Kafka topic `feedback`) counts over the labels. An
+article without a story stands alone. Repeats are alerts of kind `new` per true story.
 """
 
 from __future__ import annotations
@@ -12,9 +13,12 @@ import gzip
 import json
 import sys
 from collections import Counter
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from streams.corrections import corrections_in_file
+from streams.feedback import Feedback
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +42,28 @@ def b_cubed(gold: Sequence[Hashable], found: Sequence[Hashable]) -> tuple[float,
     return precision, recall, 2 * precision * recall / (precision + recall)
 
 
-def evaluate(gold_path: Path, out_path: Path) -> Scores:
+def corrected(
+    clusters: Mapping[str, str], corrections: Iterable[Feedback], story_of: Mapping[str, str]
+) -> dict[str, str]:
+    """The labels after what editors merged and split. `story_of` says which articles the other
+    story of a merge held.
+    """
+    now = dict(clusters)
+    for one in corrections:
+        ours = [now[each] for each in one.article_ids if each in now]
+        if one.verdict == "split" and one.article_id in now:
+            now[one.article_id] = f"split off {one.article_id}"
+        elif one.verdict == "merge" and ours:
+            held = {each for each, story in story_of.items() if story == one.other_story_id}
+            theirs = {now[each] for each in held if each in now}
+            now = {key: ours[0] if each in theirs else each for key, each in now.items()}
+    return now
+
+
+def evaluate(gold_path: Path, out_path: Path, corrections: Iterable[Feedback] = ()) -> Scores:
     """Score a backtest's output against the `cluster` of each row of its input, by id."""
-    clusters = {row["id"]: row["cluster"] for row in _rows(gold_path)}
+    labels = {row["id"]: row["cluster"] for row in _rows(gold_path)}
+    clusters = corrected(labels, corrections, {r["id"]: r["story"] for r in _rows(out_path)})
     rows = [row for row in _rows(out_path) if row["id"] in clusters]
     gold = [clusters[row["id"]] for row in rows]
     found = [row["story"] or f"alone {at}" for at, row in enumerate(rows)]
@@ -57,7 +80,8 @@ def _rows(path: Path) -> list[dict[str, str]]:
 
 def main() -> None:
     """Print the scores of one backtest."""
-    scores = evaluate(Path(sys.argv[1]), Path(sys.argv[2]))
+    corrections = corrections_in_file(Path(sys.argv[3])) if len(sys.argv) > 3 else []
+    scores = evaluate(Path(sys.argv[1]), Path(sys.argv[2]), corrections)
     print(
         f"{scores.articles} articles: precision {scores.precision:.3f}, "
         f"recall {scores.recall:.3f}, B-cubed F1 {scores.f1:.3f}, "

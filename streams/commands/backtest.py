@@ -9,6 +9,7 @@ import secrets
 import tempfile
 import zlib
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -82,23 +83,9 @@ def command(  # noqa: PLR0917 - typer makes the options from it
         rows = read_rows(articles, lambda line, why: _complain(console, account, line, why))
         window_s = (window_hours or settings.newsroom.window_hours) * 3600
         screener = EveryTopic(model) if all_articles else model
-        with (
-            out.open("w", encoding="utf-8") as written,
-            _private_redis(settings.redis.url.get_secret_value()) as (url, prefix),
-            _progress(console) as progress,
-        ):
-            run = _run(
-                rows,
-                screener,
-                account,
-                url=url,
-                prefix=prefix,
-                window_s=window_s,
-                languages=settings.newsroom.languages,
-                progress=progress,
-                rehearsal=rehearsal,
-            )
-            answers = asyncio.run(run)
+        run = _Run(screener, account, window_s, settings.newsroom.languages, rehearsal)
+        with out.open("w", encoding="utf-8") as written:
+            answers = run.whole(rows, settings.redis.url.get_secret_value(), console)
             written.writelines(answers[row.line] for row in rows)
     except SettingsError as error:
         _fail(console, "\n".join(error.faults))
@@ -113,38 +100,44 @@ def command(  # noqa: PLR0917 - typer makes the options from it
         show_corrections(Console(), judge_corrections(corrected, account.joined))
 
 
-async def _run(
-    rows: Sequence[Row],
-    model: Model,
-    account: Account,
-    *,
-    url: str,
-    prefix: str,
-    window_s: float,
-    languages: tuple[str, ...],
-    progress: Progress,
-    rehearsal: Rehearsal | None = None,
-) -> dict[int, str]:
-    """Decide on every row; the output lines by line number of the input."""
-    redis = connect_redis(url)
-    task = progress.add_task("articles", total=len(rows))
-    answers: dict[int, str] = {}
-    try:
-        stories = Stories(redis, Keys(prefix), window_s, languages)
-        for batch in batches(rows):
-            for row, screened, decision in await decide(batch, model, stories):
-                account.add(row, screened, decision)
-                if rehearsal is not None and decision.alert and not decision.repeated:
-                    rehearsal.add(decision.alert, row.at)
-                answers[row.line] = _answer(row, screened, decision)
-            progress.advance(task, len(batch))
-        for story_id, _ in account.sizes.most_common(LARGEST):
-            steps = await stories.steps(story_id)
-            account.stories[story_id] = steps[-1].folded.story
-    finally:
-        await _clear(redis, prefix)
-        await redis.aclose()
-    return answers
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """One backtest: who screens, who counts, and how stories are kept."""
+
+    model: Model
+    account: Account
+    window_s: float
+    languages: tuple[str, ...]
+    rehearsal: Rehearsal | None
+
+    def whole(self, rows: Sequence[Row], redis_url: str, console: Console) -> dict[int, str]:
+        """Decide on every row; the output lines by line number of the input."""
+        with _private_redis(redis_url) as (url, prefix), _progress(console) as progress:
+            return asyncio.run(self._decided(rows, url, prefix, progress))
+
+    async def _decided(
+        self, rows: Sequence[Row], url: str, prefix: str, progress: Progress
+    ) -> dict[int, str]:
+        redis = connect_redis(url)
+        task = progress.add_task("articles", total=len(rows))
+        answers: dict[int, str] = {}
+        account = self.account
+        try:
+            stories = Stories(redis, Keys(prefix), self.window_s, self.languages)
+            for batch in batches(rows):
+                for row, screened, decision in await decide(batch, self.model, stories):
+                    account.add(row, screened, decision)
+                    if self.rehearsal is not None and decision.alert and not decision.repeated:
+                        self.rehearsal.add(decision.alert, row.at)
+                    answers[row.line] = _answer(row, screened, decision)
+                progress.advance(task, len(batch))
+            for story_id, _ in account.sizes.most_common(LARGEST):
+                steps = await stories.steps(story_id)
+                account.stories[story_id] = steps[-1].folded.story
+        finally:
+            await _clear(redis, prefix)
+            await redis.aclose()
+        return answers
 
 
 def _rehearsal(settings: Settings, subscription_id: str, threshold: Threshold) -> Rehearsal | None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.evaluate_stories import corrected
 from classifiers.similarity import fingerprints
 from connectors.sinks.slack_actions import Choice
 from streams.correction_labels import Joined, Judged, judge_corrections
@@ -101,6 +102,18 @@ def test_a_merge_that_would_be_needed_again_names_the_two_most_alike() -> None:
 def test_corrections_about_other_articles_are_counted_apart() -> None:
     judged = _judge(_feedback("split", articles="x1", article="x2"), _feedback("mute"))
     assert (judged.unknown, judged.merges, judged.splits, judged.stories) == (1, 0, 0, 2)
+
+
+def test_what_editors_said_counts_over_the_labels() -> None:
+    labels = {"a1": "depot", "a2": "depot", "f1": "ferry", "b1": "sinking"}
+    stories = {"a1": "s1", "a2": "s1", "f1": "s1", "b1": "s2"}
+    split, merge = _feedback("split", article="a2"), _feedback("merge", articles="f1", other="s2")
+    assert corrected(labels, [split, merge], stories) == {
+        "a1": "depot",
+        "a2": "split off a2",
+        "f1": "ferry",
+        "b1": "ferry",
+    }
 
 
 def test_a_file_of_feedback_is_read_once_each_and_in_order(tmp_path: Path) -> None:
