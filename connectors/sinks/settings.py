@@ -42,6 +42,8 @@ class SlackSettings(SinkSettings):
     """Slack's API; another only when a proxy stands before it."""
     time_zone: str = "UTC"
     """IANA name of the zone in which times are shown."""
+    channel_time_zones: dict[str, str] = Field(default_factory=dict)
+    """Like { C0123456789 = "Europe/Kyiv" }: channels whose times are shown in another zone."""
     post_interval_s: Annotated[float, Field(ge=0, le=60)] = 1.0
     """Seconds between two messages to one channel; Slack allows about one a second."""
     gather_s: Annotated[float, Field(ge=0, le=60)] = 4.0
@@ -65,11 +67,12 @@ class SlackSettings(SinkSettings):
     @field_validator("time_zone")
     @classmethod
     def _known_zone(cls, name: str) -> str:
-        try:
-            ZoneInfo(name)
-        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-            raise ValueError("not a time zone of the IANA database") from error
-        return name
+        return _known_zone(name)
+
+    @field_validator("channel_time_zones")
+    @classmethod
+    def _known_zones(cls, zones: dict[str, str]) -> dict[str, str]:
+        return {channel: _known_zone(name) for channel, name in zones.items()}
 
 
 class WebhookSettings(SinkSettings):
@@ -97,6 +100,14 @@ class WebhookSettings(SinkSettings):
 
 
 AnySink = Annotated[ConsoleSettings | SlackSettings | WebhookSettings, Field(discriminator="type")]
+
+
+def _known_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError("not a time zone of the IANA database") from error
+    return name
 
 
 def _is_key(text: str) -> bool:

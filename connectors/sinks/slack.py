@@ -49,6 +49,10 @@ class SlackSink:
     ) -> None:
         self._id = sink_id
         self._zone = ZoneInfo(settings.time_zone)
+        self._zones = {
+            channel.removeprefix("#"): ZoneInfo(name)
+            for channel, name in settings.channel_time_zones.items()
+        }
         self._clock = clock
         self._interactive = settings.interactive
         self._app_token = settings.app_token.get_secret_value()
@@ -87,7 +91,7 @@ class SlackSink:
         if ts is None:
             return _muted(delivery) or await self._post(delivery)
         channel = delivery.receipt["channel"]
-        message = self._message(delivery, self._clock())
+        message = self._message(delivery, _moment(ts), self._clock())
         try:
             await self._client.chat_update(channel=channel, ts=ts, **_fields(message))
         except Exception as error:  # noqa: BLE001 - every way to fail is an outcome
@@ -105,8 +109,9 @@ class SlackSink:
         self, deliveries: Sequence[Delivery], reason: Reason
     ) -> Sequence[Result]:
         """Post one message that names all the stories; each that grows gets its own later."""
-        message = bundle_message([each.alert for each in deliveries], reason, self._zone)
         target = deliveries[0].target
+        alerts = [each.alert for each in deliveries]
+        message = bundle_message(alerts, reason, self._zone_of(target))
         try:
             answer = await self._client.chat_postMessage(
                 channel=target, unfurl_links=False, unfurl_media=False, **_fields(message)
@@ -168,13 +173,20 @@ class SlackSink:
         """Close the connections."""
         await self._session.close()
 
-    def _message(self, delivery: Delivery, updated_at: datetime | None) -> Message:
-        alert = delivery.alert
+    def _message(
+        self, delivery: Delivery, sent_at: datetime | None, updated_at: datetime | None
+    ) -> Message:
+        alert, zone = delivery.alert, self._zone_of(delivery.target)
         choices = choices_block(alert, delivery.target) if self._interactive else None
-        return story_message(alert, self._zone, updated_at, delivery.verdicts, choices)
+        return story_message(
+            alert, zone, updated_at, delivery.verdicts, choices=choices, sent_at=sent_at
+        )
+
+    def _zone_of(self, target: str) -> ZoneInfo:
+        return self._zones.get(target.removeprefix("#"), self._zone)
 
     async def _post(self, delivery: Delivery) -> Result:
-        message = self._message(delivery, None)
+        message = self._message(delivery, self._clock(), None)
         try:
             answer = await self._client.chat_postMessage(
                 channel=delivery.target,
@@ -204,6 +216,14 @@ class SlackSink:
             )
         except Exception as error:  # noqa: BLE001 - as above
             return None if slack_error(error) in GONE else result_of(error)
+        return None
+
+
+def _moment(ts: str) -> datetime | None:
+    """When a message was posted: Slack names messages by their time."""
+    try:
+        return datetime.fromtimestamp(float(ts), UTC)
+    except (ValueError, OverflowError, OSError):
         return None
 
 

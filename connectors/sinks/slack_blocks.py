@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from connectors.records import Alert, Evidence, Report, Story
+from connectors.records import Alert, Evidence, Report, Story, Toll
 from connectors.sinks.plain_text import one_line
 from connectors.sinks.sink import Verdict
 from connectors.sinks.slack_text import (
@@ -54,16 +54,19 @@ def story_message(
     zone: ZoneInfo,
     updated_at: datetime | None = None,
     verdicts: Sequence[Verdict] = (),
+    *,
     choices: Block | None = None,
+    sent_at: datetime | None = None,
 ) -> Message:
-    """The story's one message, whole at this revision. `updated_at`: when it is an edit;
-    `choices` are its buttons, `verdicts` what people chose.
+    """The story's one message, whole at this revision. `sent_at` is when it was first posted,
+    `updated_at` when it is an edit; `choices` are its buttons, `verdicts` what people chose.
     """
     story = alert.story
     title = " · ".join(part for part in (_flag(alert), story.headline) if part)
     blocks = [header(title)]
     if story.withdrawn or story.corrected:
         word = "Withdrawn" if story.withdrawn else "Correction"
+        word = "Merged" if story.merged_into else word
         said = escape(story.corrected, 500)
         blocks.append(marked_section([f"*{word}:* {said}" if said else f"*{word}*"]))
     summary = one_line(story.summary, _MAX_SUMMARY_CHARS)
@@ -72,7 +75,7 @@ def story_message(
     blocks.append(marked_section(_facts(alert)))
     if story.reports:
         blocks.append(marked_section(_publishers(story, zone)))
-    blocks.append(context(_times(alert, zone, updated_at)))
+    blocks.append(context(_times(alert, zone, sent_at, updated_at)))
     if verdicts:
         blocks.append(context(_decided(verdicts, zone)))
     if choices is not None:
@@ -107,6 +110,8 @@ def metadata(alert: Alert, part: str, delivery_id: str = "") -> dict[str, Any]:
 def _flag(alert: Alert) -> str:
     if alert.story.withdrawn:
         return "WITHDRAWN"
+    if alert.story.merged_into:
+        return "MERGED"
     if alert.kind == "correction":
         return "CORRECTED"
     return _SIRENS[alert.priority]
@@ -117,8 +122,7 @@ def _facts(alert: Alert) -> list[str]:
     topics = " · ".join(f"{escape(s.label, 40)} {s.probability:.0%}" for s in story.topics[:8])
     places = ", ".join(f"{escape(p.name, 40)} ({escape(p.country, 2)})" for p in story.places[:8])
     tolls = ", ".join(
-        f"{toll.number:,} {escape(toll.kind, 30)} ({escape(toll.publisher, 40)})"
-        for toll in story.tolls[:6]
+        f"{toll.number:,} {escape(toll.kind, 30)} ({_sayer(toll)})" for toll in story.tolls[:6]
     )
     reason = escape(alert.priority_reason, 200)
     rows = [
@@ -129,6 +133,11 @@ def _facts(alert: Alert) -> list[str]:
         ("Priority", f"{alert.priority}: {reason}" if reason else alert.priority),
     ]
     return [f"*{name}:* {value}" for name, value in rows if value]
+
+
+def _sayer(toll: Toll) -> str:
+    """Whom the report names, and the publisher of the report."""
+    return ", ".join(escape(name, 40) for name in (toll.said_by, toll.publisher) if name)
 
 
 def _why(evidence: tuple[Evidence, ...]) -> str:
@@ -165,14 +174,16 @@ def _newest(story: Story) -> Report | None:
     return max(story.reports, key=lambda report: report.reported_at, default=None)
 
 
-def _times(alert: Alert, zone: ZoneInfo, updated_at: datetime | None) -> str:
-    parts = []
-    if alert.published_at is not None:
-        parts.append(f"published {_clock(alert.published_at, zone)}")
-    parts.append(f"seen {_clock(alert.fetched_at, zone)}")
-    parts.append(f"decided {_clock(alert.screened_at, zone)}")
-    if updated_at is not None:
-        parts.append(f"updated {_clock(updated_at, zone)}")
+def _times(
+    alert: Alert, zone: ZoneInfo, sent_at: datetime | None, updated_at: datetime | None
+) -> str:
+    moments = {
+        "published": alert.published_at,
+        "seen": alert.fetched_at,
+        "sent": sent_at,
+        "updated": updated_at,
+    }
+    parts = [f"{word} {_clock(moment, zone)}" for word, moment in moments.items() if moment]
     day = alert.story.first_seen.astimezone(zone).strftime("%d %b %Y")
     return " · ".join([f"{day} {zone.key}", *parts, f"story {alert.story.id}"])
 

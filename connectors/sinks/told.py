@@ -76,7 +76,7 @@ def news_since(told: Told, alert: Alert) -> News:
         before = told.tolls.get(one_line(toll.kind, _MAX_NAME_CHARS))
         if before != toll.number:
             was = f" (was {before:,})" if before is not None else ""
-            lines.append(f"{toll.number:,} {toll.kind}{was}, says {toll.publisher}")
+            lines.append(f"{toll.number:,} {toll.kind}{was}, says {toll.said_by or toll.publisher}")
     fresh = [score.label for score in story.topics if score.topic not in told.topics]
     if fresh:
         lines.append("Now also: " + ", ".join(fresh))

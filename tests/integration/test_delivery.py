@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import json
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from redis.exceptions import RedisError
@@ -335,3 +337,20 @@ async def eventually_accepted(worker: Deliveries, alerts: list[Alert]) -> None:
         except RedisError:
             await asyncio.sleep(0.01)
     raise AssertionError("Redis never came back")
+
+
+async def test_a_channel_sees_its_own_time_zone_and_keeps_the_time_it_was_sent_at(
+    rig: Rig,
+) -> None:
+    sink = rig.slack_sink()
+    sink._zones = {"C0000002": ZoneInfo("Asia/Tokyo")}
+    places = (Target(sink="slack", to="C0000001"), Target(sink="slack", to="C0000002"))
+    worker = rig.deliveries(sinks=[sink], targets=places)
+    await worker.accept([make_alert()])
+    await rig.settle([worker])
+    rig.clock.forward(300)
+    await worker.accept([make_alert(revision=2)])
+    await rig.settle([worker])
+    shown = {row.channel: json.dumps(row.body["blocks"]) for row in rig.slack.stories()}
+    for channel, hour in (("C0000001", "08"), ("C0000002", "17")):
+        assert f"seen {hour}:00 \\u00b7 sent {hour}:00 \\u00b7 updated {hour}:05" in shown[channel]

@@ -103,7 +103,9 @@ def test_the_fake_slack_would_have_noticed_a_mention() -> None:
 
 def test_a_message_says_what_an_editor_needs() -> None:
     alert = make_alert(revision=12, priority="urgent", at=MORNING)
-    text = json.dumps(story_message(alert, KYIV, MORNING).blocks, ensure_ascii=False)
+    later = MORNING + timedelta(minutes=5)
+    message = story_message(alert, KYIV, later, sent_at=MORNING + timedelta(minutes=1))
+    text = json.dumps(message.blocks, ensure_ascii=False)
     for expected in (
         "URGENT · Fuel depot at Lindholm set alight",
         "Police speak of sabotage.",
@@ -114,10 +116,18 @@ def test_a_message_says_what_an_editor_needs() -> None:
         "urgent: sabotage with injured",
         "1. 10:00 Gazette 1 <https://gazette1.example/news/1?a=1&amp;b=2|gazette1.example>",
         "and 4 more",
-        "published 10:00 · seen 10:00 · decided 10:00 · updated 10:00",
+        "published 10:00 · seen 10:00 · sent 10:01 · updated 10:05",
         "Europe/Kyiv",
     ):
         assert expected in text, expected
+
+
+def test_a_number_says_who_said_it() -> None:
+    toll = Toll(kind="injured", number=7, publisher="Gazette 1", said_by="the police")
+    alert = make_alert(tolls=(toll,))
+    text = json.dumps(story_message(alert, KYIV).blocks)
+    assert "7 injured (the police, Gazette 1)" in text
+    assert news_since(Told(), alert).lines[0] == "7 injured, says the police"
 
 
 def test_publishers_stand_in_order_of_their_first_report() -> None:
