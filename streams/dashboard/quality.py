@@ -11,12 +11,12 @@ from datetime import datetime
 import msgspec
 
 from classifiers.drift import CHANGED, MOVED, stability_index
-from classifiers.topics import TOPICS
+from classifiers.topics import LABELS
 from streams.feedback import Feedback
+from streams.model_records import ModelVersion
 from streams.quality_log import Probabilities
 
 Funnel = Mapping[str, Mapping[str, int]]
-_LABELS = {topic.id: topic.label for topic in TOPICS}
 _JUDGING = ("relevant", "not_relevant", "wrong_topic")
 
 
@@ -70,6 +70,7 @@ class QualityView(msgspec.Struct, frozen=True, kw_only=True):
     screened_week_ago: int
     verdicts: int
     topics: list[TopicQuality]
+    models: list[ModelVersion]
 
 
 def show_quality(
@@ -79,6 +80,7 @@ def show_quality(
     probabilities: Probabilities,
     verdicts: Sequence[Feedback],
     hours: tuple[Funnel, Funnel],
+    models: Sequence[ModelVersion] = (),
 ) -> QualityView:
     """Put it together. `verdicts` are those of seven days; `hours` are the last one, and the
     same a week ago.
@@ -86,7 +88,7 @@ def show_quality(
     judged = judgements(verdicts)
     known = [probabilities.last_week, probabilities.left_out, *hours]
     mentioned = {name for one in known for name in one if name} | judged.keys()
-    topics = [topic.id for topic in TOPICS]
+    topics = list(LABELS)
     topics += sorted(mentioned - set(topics))
     return QualityView(
         at=at,
@@ -94,6 +96,7 @@ def show_quality(
         screened=hours[0].get("", {}).get("screened", 0),
         screened_week_ago=hours[1].get("", {}).get("screened", 0),
         verdicts=sum(sum(counts.values()) for counts in judged.values()),
+        models=list(models),
         topics=[
             _topic(topic, judge_drift(topic, probabilities), judged.get(topic, {}), hours)
             for topic in topics
@@ -152,7 +155,7 @@ def _topic(
     total = relevant + not_relevant + wrong
     return TopicQuality(
         id=topic,
-        label=_LABELS.get(topic, topic.replace("_", " ").capitalize()),
+        label=LABELS.get(topic, topic.replace("_", " ").capitalize()),
         drift=drift,
         relevant=relevant,
         not_relevant=not_relevant,

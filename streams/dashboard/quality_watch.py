@@ -9,16 +9,21 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import msgspec
+import structlog
 from redis.exceptions import RedisError
 
+from streams.dashboard.models_page import versions_of
 from streams.dashboard.quality import QualityView, show_quality
 from streams.dashboard.viewers import Broadcast
 from streams.feedback_store import FeedbackStore
+from streams.model_files import ModelFileError
+from streams.model_records import ModelVersion
 from streams.observations import Observer
 from streams.quality_log import QualityLog
 
 EVERY_S, REDIS_TIMEOUT_S = 15.0, 5.0
 WEEK = timedelta(days=7)
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True)
@@ -32,12 +37,16 @@ class QualityWatch:
     async def run(self, stop: asyncio.Event) -> None:
         """Read until `stop`. Never raises for Redis."""
         while not stop.is_set():
-            with contextlib.suppress(RedisError, OSError, TimeoutError):
-                async with asyncio.timeout(REDIS_TIMEOUT_S):
-                    await self.look(datetime.now(UTC))
+            await self.look_now()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(EVERY_S if self.view and self.view.versions else 1.0):
                     await stop.wait()
+
+    async def look_now(self) -> None:
+        """Read once, for somebody who has just changed something; Redis away is not theirs."""
+        with contextlib.suppress(RedisError, OSError, TimeoutError):
+            async with asyncio.timeout(REDIS_TIMEOUT_S):
+                await self.look(datetime.now(UTC))
 
     async def look(self, now: datetime) -> None:
         """Read once. Raises RedisError."""
@@ -49,9 +58,17 @@ class QualityWatch:
             versions,
             probabilities=await log.probabilities(versions[0] if versions else "", now),
             verdicts=await FeedbackStore(observer.redis, observer.keys).since(now - WEEK),
+            models=await self._models(),
             hours=(await log.funnel(now), await log.funnel(now - WEEK)),
         )
         self.broadcast.publish("quality", msgspec.json.encode(self.view))
+
+    async def _models(self) -> list[ModelVersion]:
+        try:
+            return await versions_of(self.observer).listed()
+        except (ModelFileError, OSError) as error:
+            _log.warning("the models cannot be listed", reason=str(error))
+            return []
 
 
 def in_use(observer: Observer) -> list[str]:

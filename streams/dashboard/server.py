@@ -16,6 +16,7 @@ from streams.dashboard.acting import Recorder
 from streams.dashboard.actions import Actions
 from streams.dashboard.exposition import expose
 from streams.dashboard.letters import Letters
+from streams.dashboard.models_page import ModelPages
 from streams.dashboard.monitoring import alert_rules, grafana_dashboard
 from streams.dashboard.story_page import StoryPages
 from streams.dashboard.watch import Watch
@@ -53,6 +54,7 @@ def make_server(watch: Watch, token: str = "", act_token: str = "") -> web.Appli
     Actions(watch, recorder).add_routes(app)
     Letters(watch.observer.settings.kafka, recorder).add_routes(app)
     StoryPages(watch, recorder).add_routes(app)
+    ModelPages(watch.observer, recorder, watch.quality.look_now).add_routes(app)
     app.router.add_static("/static", STATIC)
     return app
 

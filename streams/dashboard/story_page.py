@@ -14,7 +14,7 @@ from typing import Annotated, Literal, cast
 import msgspec
 from aiohttp import web
 
-from classifiers.topics import TOPICS
+from classifiers.topics import LABELS
 from connectors.records import Alert
 from connectors.sinks.slack_actions import Press
 from streams.choices import Choices
@@ -104,7 +104,7 @@ class StoryPages:
                 if story_id in (one.story_id, one.other_story_id)
             ],
             others=self._others(alert),
-            topics=[TopicName(id=topic.id, label=topic.label) for topic in TOPICS],
+            topics=[TopicName(id=topic, label=label) for topic, label in LABELS.items()],
         )
         return json_answer(page)
 

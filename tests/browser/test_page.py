@@ -33,7 +33,7 @@ def test_every_view_is_filled_by_a_real_run(open_page: OpenPage) -> None:
     page = open_page()
     expect(page.locator("#verdict-state")).to_have_text(re.compile("Healthy|Degraded"))
     expect(page.locator("#verdict-since")).to_contain_text("Since")
-    for stage in ("received", "screened", "dropped", "alerts", "delivered"):
+    for stage in ("received", "screened", "dropped", "stories", "alerts", "delivered"):
         expect(page.locator(f"#stage-{stage} .total")).to_have_text(SOME)
     expect(page.locator("#dropped li").first).to_contain_text("off topic")
     expect(page.locator("#latencies tr")).to_have_count(3)
@@ -47,6 +47,10 @@ def test_every_view_is_filled_by_a_real_run(open_page: OpenPage) -> None:
     expect(page.locator("#letter-rows")).to_contain_text("undecodable")
     for role in ("page", "sources", "worker"):
         expect(page.locator("#process-rows")).to_contain_text(role)
+    expect(page.locator("#model-rows")).to_contain_text("in force")
+    quality = page.locator("#quality-rows tr", has_text="Drone strike")
+    expect(quality.locator("svg rect.live").first).to_be_attached(timeout=30_000)
+    expect(quality).to_contain_text(re.compile(r"[1-9]\d* / 0"), timeout=20_000)
 
 
 def test_a_story_tells_priority_topics_evidence_publishers_and_places(open_page: OpenPage) -> None:
@@ -142,6 +146,11 @@ def test_axe_finds_nothing(open_page: OpenPage, scheme: str, width: int) -> None
     page.locator(".story summary").first.click()
     results = Axe().run(page)
     assert results.violations_count == 0, results.generate_report()
+    page.locator(".story h3 a").first.click()
+    expect(page.locator("#timeline li").first).to_be_visible()
+    page.locator("#wrong summary").click()
+    results = Axe().run(page)
+    assert results.violations_count == 0, results.generate_report()
 
 
 @pytest.mark.parametrize("width", [320, 390, 768, 1360])
@@ -157,6 +166,9 @@ def test_nothing_hangs_over_the_edge(open_page: OpenPage, width: int) -> None:
         width,
     )
     assert page.evaluate("document.documentElement.scrollWidth") <= width, over
+    page.locator(".story h3 a").first.click()
+    expect(page.locator("#timeline li").first).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 def test_charts_move(open_page: OpenPage) -> None:
@@ -214,11 +226,18 @@ def test_dead_letters_are_shown_and_replayed_after_a_count(open_page: OpenPage) 
     before = int(
         page.locator("#letter-rows tr", has_text="undecodable").locator("td").nth(2).inner_text()
     )
-    page.get_by_role("button", name="Replay").click()
+    page.get_by_role("button", name="Replay all").click()
     page.get_by_role("button", name=re.compile(r"Replay \d+ now")).click()
     expect(page.locator("#letter-said")).to_contain_text("sent back")
     again = page.locator("#letter-rows tr", has_text="undecodable").locator("td").nth(2)
     expect(again).to_have_text(str(before + 1), timeout=15_000)  # it is as broken as before
+    page.get_by_label("Words in a dead letter").fill("nothing like it")
+    page.get_by_role("button", name="Search").click()
+    expect(page.locator("#letter-said")).to_have_text("0")
+    page.get_by_label("Words in a dead letter").fill("BROKEN {")
+    page.get_by_role("button", name="Search").click()
+    page.get_by_role("button", name=re.compile("^Replay the dead letter")).first.click()
+    expect(letter).to_contain_text("sent back")
 
 
 def test_a_story_says_who_was_told_what_and_can_be_sent_again(open_page: OpenPage) -> None:
@@ -238,6 +257,48 @@ def test_a_story_says_who_was_told_what_and_can_be_sent_again(open_page: OpenPag
             return
         page.wait_for_timeout(200)
     pytest.fail("it was not told again")
+
+
+def test_a_story_s_page_tells_all_and_takes_what_people_decide(
+    open_page: OpenPage, witness: Witness
+) -> None:
+    page = open_page()
+    open_all_stories(page)
+    page.locator(".story", has_text="Izma").locator("h3 a").first.click()
+    expect(page.locator("#timeline .rang").first).to_contain_text("as revision 1: first report")
+    expect(page.locator("#topics li").first).to_contain_text(re.compile(r"\d %"))
+    expect(page.locator("#topics blockquote").first).not_to_be_empty()
+    expect(page.locator("#map-picture circle").first).to_be_attached()
+    expect(page.locator("#told-list")).to_contain_text("delivered")
+    said = page.locator("#decide-said")
+    page.get_by_role("button", name="Not relevant").click()
+    expect(said).to_have_text("Noted as not relevant")
+    page.get_by_text("Wrong topic", exact=True).click()
+    page.get_by_label("Accident").check()
+    page.get_by_role("button", name="Say so").click()
+    expect(said).to_have_text("Noted as about something else")
+    expect(page.locator("#decisions")).to_contain_text("wrong topic: Accident")
+    page.get_by_role("button", name="Mute").click()
+    expect(said).to_have_text("It rings no more")
+    expect(page.locator("#timeline")).to_contain_text("Muted")
+    page.get_by_role("button", name="Ring again").click()
+    expect(said).to_have_text("It rings again")
+    page.get_by_text("The same as another story").click()
+    page.get_by_role("button", name="Merge").click()
+    expect(said).to_have_text("The other story is part of this one now")
+    expect(page.locator("#timeline")).to_contain_text("Another story was merged into this one")
+    page.get_by_role("link", name="Wirebell").click()
+    expect(page.locator("#action-list")).to_contain_text("story: merge")
+    assert witness.complaints == []
+
+
+def test_a_span_of_time_is_counted_before_it_is_sent_again(open_page: OpenPage) -> None:
+    page = open_page()
+    page.get_by_role("button", name="Send again to terminal what it was told lately").click()
+    expect(page.locator("#resend-box")).to_contain_text(re.compile(r"[1-9]\d* stories"))
+    page.get_by_role("button", name="Send again now").click()
+    expect(page.locator("#deliveries-said")).to_contain_text("are sent to terminal again")
+    expect(page.locator("#action-list")).to_contain_text("terminal|: the last 15 min")
 
 
 def test_a_source_is_paused_resumed_and_asked_now(open_page: OpenPage, line: BrowserLine) -> None:
@@ -276,4 +337,7 @@ def test_screenshots_are_taken(
     folder = IMAGES if WRITE_SCREENSHOTS else tmp_path
     folder.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=folder / f"ops-page-{name}.png")
+    page.locator(".story", has_text="Izma").locator("h3 a").first.click()
+    expect(page.locator("#timeline li").first).to_be_visible()
+    page.screenshot(path=folder / f"story-page-{name}.png")
     assert (folder / f"ops-page-{name}.png").stat().st_size > 20_000

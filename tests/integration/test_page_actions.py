@@ -13,6 +13,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
+from streams.dashboard.models_page import versions_of
 from streams.dashboard.server import make_server
 from streams.dashboard.watch import Watch
 from streams.desk import EditorDesk, open_editor_desk
@@ -20,6 +21,8 @@ from streams.feedback_store import FeedbackStore
 from streams.kafka_offsets import KafkaOffsets
 from streams.keys import Keys
 from streams.ledger import Ledger
+from streams.model_files import SHIPPED, version_of
+from streams.model_records import ModelRecord
 from streams.observations import Observer
 from streams.redis_client import connect_redis
 from streams.settings import RedisSettings, Settings
@@ -196,12 +199,30 @@ async def test_a_span_of_time_is_counted_and_then_sent_again(page: Page) -> None
     assert (await page.act("/api/deliveries/resend", destination=PLACE.id))[0] == 422
 
 
+async def test_a_model_is_promoted_and_rolled_back_by_who_may_act(page: Page) -> None:
+    (base,) = await page.get("/api/models")
+    assert (base["state"], base["shipped"]) == ("in force", True)
+    content = SHIPPED.read_bytes() + b"another"
+    version = version_of(content)
+    record = ModelRecord(version=version, trained_at=START, trained_by="Anna")
+    await versions_of(page.watch.observer).add(record, content)
+    assert (await page.act("/api/models/promote", version=version))[0] == 200
+    taught, shipped = await page.get("/api/models")
+    assert (taught["version"], taught["state"], shipped["state"]) == (version, "in force", "ready")
+    assert taught["who"].startswith("Anna (")
+    assert (await page.act("/api/models/roll-back"))[0] == 200
+    assert (await page.get("/api/models"))[1]["state"] == "in force"
+    assert (await page.act("/api/models/roll-back"))[0] == 409
+    assert (await page.act("/api/models/promote", version="nothing"))[0] == 404
+    assert len(await page.get("/api/actions")) == 4
+
+
 async def test_redis_away_is_said(page: Page) -> None:
     away = connect_redis("redis://127.0.0.1:9/0")
     page.watch.observer.redis = away
     client = TestClient(TestServer(make_server(page.watch)))
     await client.start_server()
-    for path in ("/api/actions", "/api/stories/s1", "/api/deliveries/attempts"):
+    for path in ("/api/actions", "/api/stories/s1", "/api/deliveries/attempts", "/api/models"):
         assert (await client.get(path)).status == 503
     answer = await client.post("/api/destinations/turn-on", json={"destination": "x"}, headers=ACT)
     assert answer.status == 503

@@ -9,6 +9,7 @@ import { addPoint, drawCharts, loadHistory } from "./views/charts.js";
 import { showDeliveries } from "./views/deliveries.js";
 import { showLetters } from "./views/letters.js";
 import { loadActions } from "./views/actions.js";
+import { showModels } from "./views/models.js";
 import { showQuality } from "./views/quality.js";
 import { showCanary, showLag, showProcesses } from "./views/line.js";
 import { showMap } from "./views/map.js";
@@ -47,7 +48,10 @@ function listen() {
   });
   on("snapshot", showSnapshot);
   on("point", addPoint);
-  on("quality", showQuality);
+  on("quality", (quality) => {
+    showQuality(quality);
+    showModels(quality.models);
+  });
   on("stories", (stories) => {
     showStories(stories);
     showMap(stories);

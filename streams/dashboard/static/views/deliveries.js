@@ -24,13 +24,13 @@ function stateOf(one) {
 }
 
 function makeDestination(one) {
-  const row = makeRow(["", "", "number", "number", "", "", "number", "", "act"]);
+  const row = makeRow(["", "wide", "number", "number", "", "", "number", "", "act"]);
   const turnOn = quietButton("Turn on", async () => {
     const answer = await act("/api/destinations/turn-on", { destination: one.id });
     say(answer.ok ? `${place(one)} is told again` : answer.text);
   }, `Turn ${place(one)} on`);
   turnOn.hidden = true;
-  row.lastElementChild.append(turnOn, " ", quietButton("Send again", () => offer(one), `Send again to ${place(one)} what it was told lately`));
+  row.lastElementChild.append(turnOn, quietButton("Send again", () => offer(one), `Send again to ${place(one)} what it was told lately`));
   return row;
 }
 
@@ -98,7 +98,7 @@ export function showDeliveries(destinations, attempts) {
 }
 
 function makeAttempt(one) {
-  const row = makeRow(["time", "", "", "id"]);
+  const row = makeRow(["time", "", "wide", "id"]);
   row.lastElementChild.append(el("a", { attributes: { href: `/stories/${encodeURIComponent(one.story_id)}` } }, `${one.story_id.slice(0, 8)} · ${one.revision}`));
   return row;
 }

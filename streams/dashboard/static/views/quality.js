@@ -39,7 +39,7 @@ function fillTopic(row, one) {
   const precision = total ? `${Math.round(100 * one.precision)} % of ${total}` : "–";
   const numbers = [precision, pair(one.hour.about, one.week_ago.about), pair(one.hour.copies + one.hour.joined, one.week_ago.copies + one.week_ago.joined), pair(one.hour.rang, one.week_ago.rang), pair(one.hour.new, one.week_ago.new)];
   numbers.forEach((text, index) => setText(row.children[3 + index], text));
-  setData(row, "state", STATE[one.drift.state] ?? "past");
+  setData(row, "state", STATE[one.drift.state] ?? "unknown");
 }
 
 function pair(now, before) {
@@ -55,6 +55,7 @@ function bars(node, drift) {
   const NS = "http://www.w3.org/2000/svg";
   const picture = document.createElementNS(NS, "svg");
   picture.setAttribute("viewBox", "0 0 90 24");
+  picture.setAttribute("preserveAspectRatio", "none");
   const mark = (className, x, y, width, height) => {
     const box = document.createElementNS(NS, "rect");
     for (const [name, value] of Object.entries({ class: className, x, y, width, height })) box.setAttribute(name, value);

@@ -42,8 +42,8 @@ function makeStory(one) {
 async function showTold(node, storyId) {
   const details = node.querySelector("details");
   if (!details.open) return;
-  const answer = await fetch(`/api/stories/${encodeURIComponent(storyId)}/deliveries`);
-  const attempts = answer.ok ? await answer.json() : [];
+  const answer = await fetch(`/api/deliveries/attempts?${new URLSearchParams({ story: storyId })}`);
+  const attempts = answer.ok ? (await answer.json()).reverse() : [];
   const told = attempts.map(attempt);
   const title = el("p", { className: "why" }, told.length ? "Who was told" : "Nobody has been told");
   const said = el("p", { className: "note", attributes: { role: "status" } });
