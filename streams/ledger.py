@@ -269,18 +269,20 @@ class Ledger:
         return bool(await self._call("resend", [self.clock(), f"{destination}|{story_id}"]))
 
     async def told_since(self, destination: str, since: float) -> list[str]:
-        """The ids of the stories that a destination was told of since then, oldest first.
-        Walks over its jobs; for a person's command, not for a loop.
+        """The ids of the stories that a destination was told of since then, or should have been
+        (dead letters), oldest first. Walks over its jobs; for a person's command, not for a loop.
         """
         prefix = f"{self.keys.tag}ledger:job:{destination}|"
         pattern = re.sub(r"([\\*?\[\]])", r"\\\1", prefix) + "*"
         found: list[tuple[float, str]] = []
         async for name in self.redis.scan_iter(match=pattern, count=1_000):
-            told_at, story = await cast(
-                Awaitable[list[bytes | None]], self.redis.hmget(name, ["told_at", "story"])
+            told_at, story, dead, wanted_at = await cast(
+                Awaitable[list[bytes | None]],
+                self.redis.hmget(name, ["told_at", "story", "dead", "wanted_at"]),
             )
-            if told_at is not None and story is not None and float(told_at) >= since:
-                found.append((float(told_at), story.decode()))
+            at = max(float(told_at or 0), float(wanted_at or 0) if dead else 0.0)
+            if story is not None and at >= since:
+                found.append((at, story.decode()))
         return [story for _, story in sorted(found)]
 
     async def attempts(self, limit: int = 100) -> list[Attempt]:

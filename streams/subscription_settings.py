@@ -69,8 +69,8 @@ class SubscriptionSettings(Table):
     digest: Annotated[str, Field(pattern=_DIGEST)] = ""
     """Like "08:00,17:00 Europe/Kyiv": what is no flash waits for the next of these times."""
     max_per_hour: Annotated[int, Field(ge=0, le=3_600)] = 0
-    """Stories that ring in a Slack channel in a clock hour, flashes apart; the rest come in one
-    message at its end. 0 sets no limit."""
+    """Stories that ring at each place in a clock hour, flashes apart; the rest come in one message
+    at its end. 0 sets no limit."""
     deliver: Annotated[tuple[Target, ...], Field(min_length=1)]
     """Where it is delivered to."""
 
