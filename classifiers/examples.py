@@ -23,6 +23,9 @@ _DATA: Final = Path(__file__).parent / "data"
 REPORT_LABELS: Final = _DATA / "report_labels.tsv"
 #: Labels for judging only: reports drawn at random, never learned from.
 NATURAL_LABELS: Final = _DATA / "natural_labels.tsv"
+#: The same, of a month of publishers' feeds: titles with summaries.
+FEED_LABELS: Final = _DATA / "feed_labels.tsv"
+FEED_FILE: Final = Path("stream") / "rss-2023-05.jsonl.gz"
 OWN_TEXTS: Final = _DATA / "own_texts.tsv"
 
 _LANGUAGE_ENDING: Final = re.compile(r"-[a-z]{2}$")
@@ -79,6 +82,15 @@ def read_labelled_since(path: Path, labels: Path = REPORT_LABELS) -> list[Exampl
         _example({**row, "topics": _topic_list(known[str(row["id"])])}, f"{path}:{number}")
         for number, row in rows
     ]
+
+
+def read_feed_items(directory: Path) -> list[Example]:
+    """The feed items that were read for judging; none if they do not lie beside the directory.
+
+    Raises:
+        ExampleError: a line cannot be used.
+    """
+    return read_labelled_since(directory.parent / FEED_FILE, FEED_LABELS)
 
 
 def read_own_texts(path: Path = OWN_TEXTS) -> list[Example]:
@@ -153,7 +165,7 @@ def _example(row: dict[str, Any], place: str) -> Example:
         row["id"],
         compose(str(row.get("title") or ""), text),
         frozenset(topics),
-        str(row.get("lang") or ""),
+        str(row.get("lang") or "").partition("-")[0],
         str(row.get("date") or ""),
         group_of(row["id"]),
     )

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from classifiers import evaluate
-from classifiers.examples import Example, ExampleError, read_examples
+from classifiers.examples import Example, ExampleError, read_examples, read_labelled_since
 from classifiers.model import ArtifactError, TopicModel
 
 
@@ -19,11 +19,15 @@ def command(
     floors: Annotated[
         Path | None, typer.Option(help="JSON: figure -> floor; exit 3 if one is missed.")
     ] = None,
+    labels: Annotated[
+        Path | None,
+        typer.Option(help="Labels for a file without: id, tab, topics (commas, or -)."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False,
 ) -> None:
-    """Print precision, recall, F1 and support by topic and language, and the false bells."""
+    """Print precision, recall and F1 by topic and language, calibration and false bells."""
     try:
-        loaded, examples = TopicModel.load(model), read_examples(reports)
+        loaded, examples = TopicModel.load(model), _read(reports, labels)
         _refuse_unknown_topics(reports, examples, loaded)
         judged = evaluate.judge(loaded, examples)
         pinned = json.loads(floors.read_text(encoding="utf-8")) if floors else {}
@@ -39,6 +43,14 @@ def command(
         typer.echo(f"wirebell evaluate: {fault}", err=True)
     if faults:
         raise typer.Exit(3)
+
+
+def _read(reports: Path, labels: Path | None) -> list[Example]:
+    if labels is None:
+        return read_examples(reports)
+    if not reports.is_file():
+        raise ExampleError(f"{reports}: no such file")
+    return read_labelled_since(reports, labels)
 
 
 def _refuse_unknown_topics(path: Path, examples: list[Example], model: TopicModel) -> None:

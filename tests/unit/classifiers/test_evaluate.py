@@ -57,6 +57,15 @@ def test_languages_are_judged_apart() -> None:
     examples = _examples({"arson"}) + _examples({"arson"}, language="ru")
     judged = evaluate.judge(_Told([{"arson"}, set()]), examples)
     assert judged.languages == {"en": 1.0, "ru": 0.0}
+    assert judged.by_language["ru"].topics["arson"] == evaluate.Score(0.0, 0.0, 0.0, 1)
+    assert judged.by_language["en"].micro.f1 == 1.0
+
+
+def test_false_bells_are_counted_in_each_language() -> None:
+    examples = _examples(set()) + _examples(set(), set(), language="ru")
+    by_language = evaluate.judge(_Told([set(), {"arson"}, set()]), examples).by_language
+    assert (by_language["en"].false_bells_per_1000, by_language["en"].topicless) == (0.0, 1)
+    assert (by_language["ru"].false_bells_per_1000, by_language["ru"].topicless) == (500.0, 2)
 
 
 def test_calibration_error_is_the_mean_gap_between_promise_and_truth() -> None:
@@ -70,9 +79,14 @@ def test_the_interval_holds_the_figure_and_is_repeatable() -> None:
     told = [{"arson"}, set(), set()] * 5 + [{"arson"}, {"protest"}, {"arson"}] * 5
     one, two = (evaluate.judge(_Told(told), truths) for _ in range(2))
     assert one == two
-    low, high = one.macro_f1_interval
-    assert low <= one.macro_f1 <= high
-    assert low < high
+    told = {"macro_f1": one.macro_f1, "micro.f1": one.micro.f1} | {
+        "false_bells_per_1000": one.false_bells_per_1000,
+        "topics.protest.f1": one.topics["protest"].f1,
+    }
+    for name, figure in told.items():
+        low, high = (one.intervals | {"macro_f1": one.macro_f1_interval})[name]
+        assert low <= figure <= high, name
+        assert low < high, name
 
 
 def test_no_reports_give_zeros_instead_of_an_error() -> None:
@@ -83,6 +97,10 @@ def test_no_reports_give_zeros_instead_of_an_error() -> None:
 def test_the_judgement_is_told_as_text_and_json() -> None:
     judged = evaluate.judge(_Told([{"arson"}]), _examples({"arson"}))
     assert "arson" in judged.as_text()
+    both = evaluate.judge(
+        _Told([{"arson"}, set()]), _examples({"arson"}) + _examples(set(), language="uk")
+    )
+    assert "1.00 (1)" in both.as_text()
     assert json.loads(json.dumps(evaluate.as_dict(judged)))["topics"]["arson"]["f1"] == 1.0
 
 
