@@ -52,6 +52,8 @@ class SubscriptionSettings(Table):
     """Languages of reports wanted (ISO 639-1)."""
     countries: tuple[str, ...] = ()
     """Countries wanted (ISO 3166-1 alpha-2)."""
+    places: tuple[str, ...] = ()
+    """Places wanted, by the names that stories show ("Bryansk")."""
     publishers: tuple[str, ...] = ()
     """Publishers wanted."""
     words: tuple[str, ...] = ()

@@ -77,6 +77,7 @@ def matches(
         and _topic_matches(subscription, story, threshold)
         and _any_of(subscription.languages, {report.language for report in story.reports})
         and _any_of(subscription.countries, {place.country for place in story.places})
+        and _any_of(subscription.places, {place.name for place in story.places})
         and _any_of(subscription.publishers, {report.publisher for report in story.reports})
         and _words_match(subscription, story)
         and _young_enough(subscription, alert)

@@ -421,7 +421,32 @@ async def test_signed_http_takes_clicks_and_commands(rig: Rig) -> None:
         body = urlencode({"command": "/wirebell", "text": "", "user_id": "U1"}).encode()
         status, text = await post(url, body, signed(body, rig.clock()))
         assert (status, "No story is open." in text) == (200, True)
-    assert [record.verdict for record in kafka.records] == ["not_relevant"]
+        asked = click(rig.slack.messages[0].body, "wrong_topic")
+        body = urlencode({"payload": json.dumps(asked)}).encode()
+        assert await post(url, body, signed(body, rig.clock())) == (200, "")
+        answered = answer(rig.slack.views[0], "Bombing", "Arson")
+        body = urlencode({"payload": json.dumps(answered)}).encode()
+        assert await post(url, body, signed(body, rig.clock())) == (200, "")
+        await eventually(lambda: len(kafka.records) == 2)
+    assert [record.verdict for record in kafka.records] == ["not_relevant", "wrong_topic"]
+    assert set(kafka.records[1].right_topics) == {"bombing", "arson"}
+
+
+async def test_over_http_too_what_cannot_be_written_down_is_not_acknowledged(rig: Rig) -> None:
+    worker, kafka = worker_of(rig), Kafka()
+    await worker.accept([make_alert()])
+    await rig.settle([worker])
+    # A window that Slack will not open (its ticket is too old) and a Redis that refuses.
+    asked = click(rig.slack.messages[0].body, "split") | {"trigger_id": "old"}
+    body = urlencode({"payload": json.dumps(asked)}).encode()
+    view = topics_view("wirebell|s1|1|C0000001", "Fuel", TOPIC_CHOICES, ())
+    answered = urlencode({"payload": json.dumps(answer(view, "Arson"))}).encode()
+    async with http(rig, kafka) as url:
+        assert (await post(url, body, signed(body, rig.clock())))[0] == 503
+        await rig.redis.set(f"{rig.keys.tag}desk:said", "no hash")
+        status, text = await post(url, answered, signed(answered, rig.clock()))
+        await rig.redis.delete(f"{rig.keys.tag}desk:said")
+    assert (status, json.loads(text)["response_action"]) == (200, "errors")
 
 
 async def test_what_slack_did_not_sign_is_refused(rig: Rig) -> None:

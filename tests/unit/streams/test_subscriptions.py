@@ -35,6 +35,8 @@ def wish(subscription_id: str = "desk", **fields: Any) -> SubscriptionSettings:
         ({"languages": ("uk",)}, False),
         ({"countries": ("se",)}, True),
         ({"countries": ("NO",)}, False),
+        ({"places": ("lindholm", "Oslo")}, True),
+        ({"places": ("Oslo",)}, False),
         ({"publishers": ("gazette 1",)}, True),
         ({"publishers": ("Gazette",)}, False),
         ({"words": ("LINDHOLM",)}, True),
