@@ -14,7 +14,7 @@ import msgspec
 from classifiers.topics import LABELS
 from connectors.records import Alert, AlertKind, Evidence, Place, Report, Story, Toll, TopicScore
 from streams.facts import Facts, PlaceFact, moment
-from streams.headline import clarity
+from streams.headline import TOLL_POINTS, clarity, outdoes
 from streams.material import MAX_NEW_PLACES, Growth, Verdict, judge, prioritise
 from streams.pace import MAX_TIMES, Speed, jump, still_breaking
 from streams.publishers import publisher_key
@@ -217,10 +217,15 @@ def _counted(before: Folded, facts: Facts) -> Folded:
 
 
 def _told(before: Folded, facts: Facts, languages: tuple[str, ...]) -> Folded:
-    """The headline and summary: of the clearest article, or of its newer edition."""
+    """The headline and summary: of the clearest article, of its newer edition, or of one as
+    clear that knows of more dead.
+    """
     clear = clarity(facts, languages)
-    if clear <= before.clarity and facts.article_id != before.headline_from:
+    newer = facts.article_id == before.headline_from
+    near = clear >= before.clarity - TOLL_POINTS and outdoes(facts.title, before.story.headline)
+    if clear <= before.clarity and not (newer or near):
         return before
+    clear = max(clear, before.clarity) if near else clear
     story = msgspec.structs.replace(
         before.story, headline=facts.title, language=facts.language, summary=facts.summary
     )

@@ -111,6 +111,16 @@ def test_a_toll_names_whom_the_report_names_beside_its_publisher() -> None:
     assert (second.said_by, second.publisher) == ("", "Courier")
 
 
+def test_a_headline_goes_when_one_as_clear_knows_of_more_dead() -> None:
+    early = facts(title="At least 55 killed in flash floods in the Traun valley")
+    silent = facts("a2", title="Flash floods in Traun valley: rescuers are still searching")
+    late = facts("a3", title="Flash floods in the Traun valley killed 130, rescuers say")
+    other = facts("a4", title="Separate landslide near the Mur: 400 people have been killed")
+    steps = _fold(early, silent, late, other)
+    headlines = [step.folded.story.headline for step in steps]
+    assert headlines == [early.title, early.title, late.title, late.title]
+
+
 def test_publishers_stand_in_the_order_of_their_own_clocks() -> None:
     steps = _fold(facts(minutes=9), facts("a2", publisher="Courier", minutes=3))
     assert [report.article_id for report in steps[-1].folded.story.reports] == ["a2", "a1"]
