@@ -6,7 +6,7 @@ in Kafka: what is replayed twice is settled once, since every step may be repeat
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from connectors.publisher import Message, Publisher, PublishError
@@ -65,8 +65,13 @@ def way_back(letter: DeadLetter, kafka: KafkaSettings) -> str:
     return letter.origin.kafka_topic if letter.origin.kafka_topic in known else ""
 
 
-async def replay(kafka: KafkaSettings, letters: Iterable[DeadLetter]) -> int:
-    """Send letters back, those that have a way; how many Kafka has confirmed. Repeatable.
+async def replay(
+    kafka: KafkaSettings,
+    letters: Iterable[DeadLetter],
+    done: Callable[[int], None] = lambda count: None,
+) -> int:
+    """Send letters back, those that have a way; how many Kafka has confirmed. Repeatable. `done`
+    hears of every few that were sent.
 
     Raises:
         KafkaAwayError: not all were confirmed; replay again.
@@ -81,6 +86,7 @@ async def replay(kafka: KafkaSettings, letters: Iterable[DeadLetter]) -> int:
     try:
         for start in range(0, len(messages), TOGETHER):
             await publisher.send(messages[start : start + TOGETHER])
+            done(len(messages[start : start + TOGETHER]))
     except PublishError as error:
         raise KafkaAwayError(str(error)) from error
     finally:

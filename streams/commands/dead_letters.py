@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from streams import logs
 from streams.dead_letter_box import Choice, read_dead_letters, replay, way_back
@@ -93,7 +95,7 @@ def replay_letters(
         typer.echo(logs.escape(f"{letter.id} {letter.stage} {letter.reason} {said}"))
     if not dry_run:
         try:
-            count = asyncio.run(replay(kafka, back))
+            count = asyncio.run(_replay(kafka, back))
         except KafkaAwayError as error:
             typer.echo(str(error), err=True)
             raise typer.Exit(1) from None
@@ -101,6 +103,15 @@ def replay_letters(
     if ids and not letters:
         typer.echo("no dead letter matches", err=True)
         raise typer.Exit(1)
+
+
+async def _replay(kafka: KafkaSettings, letters: list[DeadLetter]) -> int:
+    """Send them back, with a bar for a person at a terminal."""
+    console = Console(stderr=True)
+    columns = (TextColumn("replaying"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task("replaying", total=len(letters))
+        return await replay(kafka, letters, lambda count: bar.advance(task, count))
 
 
 def _choice(stage: list[str] | None, reason: list[str] | None, ids: list[str] | None) -> Choice:
