@@ -7,6 +7,7 @@ saying; nobody is better than somebody else.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable
 from typing import Final
@@ -14,10 +15,12 @@ from typing import Final
 from classifiers.numbers import TollMatch, find_tolls
 
 MAX_CHARS: Final = 48
+#: Numbers that texts write as words.
+MAX_WORD: Final = 20
 #: Words between who speaks and the word of saying ("officials in the Bryansk region said").
 REACH: Final = 5
 
-_SENTENCE: Final = re.compile(r"(?<=[.!?…])[\"”»')]*\s+(?=[\"“«'(]*[^\W\d_a-zа-яё])|\n+")
+_SENTENCE: Final = re.compile(r"[.!?…]+[\"”»')]*\s+(?=[\"“«'(]*[^\W\d_a-zа-яё])|\n+")
 _TOKEN: Final = re.compile(r"[^\W\d_]+(?:['’.-][^\W\d_]+)*|[,:;–—-]")
 
 # Beginnings of words; those in _WHOLE stand for themselves alone.
@@ -30,8 +33,8 @@ _SPEAKERS: Final = tuple(
     "главы штаб скр гсчс "
     "поліці влад міністр міністерств мвс дснс мер міськ лікарн військов пожежник рятувальник "
     "пресслужб уряд лікар слідч голов "
-    "polizi polizei carabinier autorità ministr governator sindac ospedal esercit vigil soccorrit procur "
-    "portavoc govern agenzi testimon medic inquirent prefett questur "
+    "polizi polizei carabinier autorità ministr governator sindac ospedal esercit vigil soccorrit "
+    "procur portavoc govern agenzi testimon medic inquirent prefett questur "
     "behörd ministerium gouverneur bürgermeister krankenhaus klinik armee militär feuerwehr "
     "rettungskräft rettungsdienst staatsanwalt sprecher präsident regierung agentur zeugen ärzte "
     "ermittler landrat "
@@ -80,10 +83,16 @@ def attribute(text: str, tolls: Iterable[TollMatch]) -> dict[str, str]:
     where nobody is. The first sentence that has the number decides.
     """
     wanted = {toll.kind: toll.number for toll in tolls}
-    found: dict[str, str] = {}
     if not wanted:
-        return found
+        return {}
+    numbers = set(wanted.values())
+    found: dict[str, str] = {}
     for sentence in _SENTENCE.split(text):
+        if len(found) == len(wanted):
+            break
+        # Most sentences have no such number; a small one may be a word.
+        if not any(number <= MAX_WORD or str(number)[-3:] in sentence for number in numbers):
+            continue
         counted = {toll.kind: toll.number for toll in find_tolls(sentence)}
         kinds = [k for k, number in counted.items() if wanted.get(k) == number and k not in found]
         if kinds and (speaker := speaker_of(sentence)):
@@ -95,32 +104,35 @@ def speaker_of(sentence: str) -> str:
     """Who speaks in a sentence, as it is written there; "" when nobody is named."""
     tokens = _TOKEN.findall(sentence)
     lower = [token.lower() for token in tokens]
-    speakers = [at for at, word in enumerate(lower) if _begins(word, _SPEAKERS, _SPEAKERS_WHOLE)]
+    speakers = [at for at, word in enumerate(lower) if _speaks(word)]
+    saying = [at for at, word in enumerate(lower) if _says(word)]
     for according in _ACCORDING.finditer(sentence):
         named = _TOKEN.findall(according[1])
         for at, word in enumerate(named):
-            if _begins(word.lower(), _SPEAKERS, _SPEAKERS_WHOLE):
+            if _speaks(word.lower()):
                 return _phrase(named, at)
-    best: tuple[int, int] | None = None
-    for at, word in enumerate(lower):
-        if _begins(word, _SAYING, _SAYING_WHOLE):
-            for speaker in speakers:
-                distance = abs(speaker - at) + (speaker > at)
-                if speaker != at and distance <= REACH and (best is None or distance < best[0]):
-                    best = (distance, speaker)
-    if best is not None:
-        return _phrase(tokens, best[1])
-    for at in range(1, len(tokens)):
-        if _begins(lower[at], _SAYING, _SAYING_WHOLE) and _is_name(tokens, at - 1):
+    # Before a word of saying rather than behind it.
+    near = [(abs(who - at) + (who > at), who) for at in saying for who in speakers if who != at]
+    distance, speaker = min(near, key=lambda pair: pair[0], default=(REACH + 1, 0))
+    if distance <= REACH:
+        return _phrase(tokens, speaker)
+    for at in saying:
+        if at and _is_name(tokens, at - 1):
             return _phrase(tokens, at - 1)
     if headline := _HEADLINE.search(sentence.strip().rstrip(".")):
         word = headline[1] or headline[2]
-        return word if _begins(word.lower(), _SPEAKERS, _SPEAKERS_WHOLE) else ""
+        return word if _speaks(word.lower()) else ""
     return ""
 
 
-def _begins(word: str, stems: tuple[str, ...], whole: frozenset[str]) -> bool:
-    return word in whole or (word.startswith(stems) and not word.endswith("ly"))
+@functools.lru_cache(maxsize=50_000)
+def _speaks(word: str) -> bool:
+    return word in _SPEAKERS_WHOLE or (word.startswith(_SPEAKERS) and not word.endswith("ly"))
+
+
+@functools.lru_cache(maxsize=50_000)
+def _says(word: str) -> bool:
+    return word in _SAYING_WHOLE or (word.startswith(_SAYING) and not word.endswith("ly"))
 
 
 def _is_name(tokens: list[str], at: int) -> bool:

@@ -6,6 +6,7 @@ says the same and how many died of it.
 
 from __future__ import annotations
 
+import functools
 import re
 
 from classifiers.numbers import find_tolls
@@ -62,5 +63,6 @@ def outdoes(title: str, held: str) -> bool:
     return len(both) >= SHARED_STEMS
 
 
+@functools.lru_cache(maxsize=10_000)
 def _killed(title: str) -> int:
     return max((toll.number for toll in find_tolls(title) if toll.kind == "killed"), default=0)
