@@ -32,7 +32,9 @@ from benchmarks.line_frameworks import FRAMEWORKS
 from benchmarks.line_report import FRAMEWORKS_HOME, Cell, Report
 from benchmarks.line_work import Measured, Orders
 from connectors.records import SCHEMA_HEADER, Article, encode
+from streams.app import FETCH_WAIT_MS
 from streams.embedded import EmbeddedBroker, EmbeddedRedis
+from streams.fetch_pace import BUSY_S
 from tests.kafka.apache import ApacheKafka, KafkaUnavailableError
 
 ROOT = Path(__file__).parents[1]
@@ -42,8 +44,8 @@ WARM = 64
 DEADLINE_S = 180.0
 # Frameworks stand in an environment of their own: `make bench` makes it.
 FRAMEWORKS_PYTHON = FRAMEWORKS_HOME / "bin" / "python"
-# As the product sets it (streams/app.py); the same for every contender.
-FETCH_WAIT_MS = {True: 25, False: 50}
+# As often as the product asks (streams/fetch_pace.py, streams/app.py); the same for all.
+YARDSTICK_WAIT_MS = {True: round(1_000 * BUSY_S), False: FETCH_WAIT_MS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +179,7 @@ class Race:
             redis_prefix=f"bench-{unique}",
             count=count,
             warm=warm,
-            fetch_wait_ms=FETCH_WAIT_MS[self._lane.embedded],
+            fetch_wait_ms=YARDSTICK_WAIT_MS[self._lane.embedded],
             spawned_at=time.monotonic(),
         )
         python, module = sys.executable, "benchmarks.line_contenders"

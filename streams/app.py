@@ -11,17 +11,18 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import faust
-from aiokafka import AIOKafkaConsumer
-from faust.transport.drivers import aiokafka as driver
 from faust.types.auth import SASLMechanism
 
+from streams.fetch_pace import AT_BROKER_MS, FetchPace
 from streams.settings import KafkaSettings
-from streams.slices import SliceDrain, Slices
+from streams.slices import Slices
+from streams.transport import EagerTransport, SliceTransport
 
-# The embedded broker answers a fetch only when its wait ends, so the wait is the latency;
-# Apache Kafka answers when there is data, but a partition that is not part of the fetch
-# under way waits for it. Measured in tests/integration/test_worker_latency.py.
-FETCH_WAIT_MS = {True: 25, False: 50}
+# Apache Kafka answers a fetch when there is data; the embedded broker only when its wait ends,
+# so the worker waits by itself (streams/fetch_pace.py), or 25 ms where Faust's own way is gone.
+# A partition whose buffer was full is fetched only when the fetch under way has ended: 500 ms
+# would be felt there.
+FETCH_WAIT_MS, EMBEDDED_FETCH_WAIT_MS = 200, 25
 # The embedded broker lets the first member wait for half the session.
 EMBEDDED_SESSION_S = 6.0
 # At 80 % full Faust drops every partition and sleeps a second; 4,096 costs a third.
@@ -77,8 +78,11 @@ def make_app(kafka: KafkaSettings, group: str) -> WorkerApp:
         worker_redirect_stdouts=False,
         autodiscover=False,
     )
-    app.fetch_wait_ms = FETCH_WAIT_MS[kafka.embedded]
     app.whole_slices = kafka.whole_slices
+    app.fetch_wait_ms = FETCH_WAIT_MS
+    if kafka.embedded:
+        app.fetch_wait_ms = AT_BROKER_MS if kafka.whole_slices else EMBEDDED_FETCH_WAIT_MS
+        app.fetch_pace = FetchPace() if kafka.whole_slices else None
     return app
 
 
@@ -98,44 +102,12 @@ def add_agent(app: WorkerApp, kafka_topic: str, agent: Agent, name: str) -> None
     app.agent(topic, name=name, concurrency=1)(run)
 
 
-class EagerConsumerThread(driver.AIOKafkaConsumerThread):
-    """The driver's consumer with our fetch wait: Faust hard-codes 1,500 ms."""
-
-    def _create_worker_consumer(self, transport: Any) -> AIOKafkaConsumer:
-        consumer = super()._create_worker_consumer(transport)
-        assert isinstance(self.app, WorkerApp)
-        consumer._fetch_max_wait_ms = self.app.fetch_wait_ms
-        return consumer
-
-
-class EagerConsumer(driver.Consumer):
-    """Consumes through that thread."""
-
-    def _new_consumer_thread(self) -> EagerConsumerThread:
-        return EagerConsumerThread(self, loop=self.loop, beacon=self.beacon)
-
-
-class EagerTransport(driver.Transport):
-    """Makes those consumers."""
-
-    Consumer = EagerConsumer
-
-
-class SliceConsumer(SliceDrain, EagerConsumer):
-    """Hands on whole slices of partitions."""
-
-
-class SliceTransport(driver.Transport):
-    """Makes those."""
-
-    Consumer = SliceConsumer
-
-
 class WorkerApp(faust.App):
     """Uses that transport, whatever the broker's address says."""
 
-    fetch_wait_ms: int = 500
+    fetch_wait_ms: int = FETCH_WAIT_MS
     whole_slices: bool = False
+    fetch_pace: FetchPace | None = None
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -145,7 +117,7 @@ class WorkerApp(faust.App):
     def _create_directories(self) -> None:
         """None: without tables there is nothing to keep, and the folder we stand in is not ours."""
 
-    def _new_transport(self) -> driver.Transport:
+    def _new_transport(self) -> EagerTransport | SliceTransport:
         kind = SliceTransport if self.whole_slices else EagerTransport
         return kind(self.conf.broker_consumer, self)
 

@@ -13,11 +13,12 @@ from collections.abc import Sequence
 import structlog
 from redis.asyncio import Redis
 
-from streams.app import make_app
+from streams.app import WorkerApp, make_app
 from streams.canary_lane import CanaryLane
 from streams.dead_letters import DeadLetter, Stage
 from streams.delivery import open_deliveries
 from streams.desk import open_editor_desk
+from streams.fetch_pace import heed_nudges
 from streams.heartbeat import beat
 from streams.in_hand import InHand, open_in_hand
 from streams.kafka_topics import (
@@ -41,7 +42,7 @@ from streams.steps import DeliverStep, ScreenStep, Sender
 from streams.stories import Stories
 from streams.topic_setup import create_kafka_topics
 from streams.watchdog import Progress, Watchdog
-from streams.worker import Worker, utc_now
+from streams.worker import Background, Worker, utc_now
 
 _log = structlog.get_logger("wirebell.worker")
 
@@ -76,7 +77,7 @@ async def _run(
 ) -> None:
     kafka, keys = settings.kafka, Keys(settings.redis.prefix)
     app = make_app(kafka, WORKER_GROUP)
-    sender = Sender(app, PRODUCER_PARTITIONS["worker"] if kafka.embedded else None)
+    sender = _sender(app, kafka)
 
     async def bury(letters: Sequence[DeadLetter]) -> None:
         await sender.bury(kafka.prefix + DEAD_LETTERS, letters)
@@ -119,11 +120,21 @@ async def _run(
     numbers = functools.partial(serve_metrics, settings, "worker")
     picking_up = open_pickup(model, redis, keys, settings).run
     at_desk = functools.partial(editor.run, send=tell)
+    watching: list[Background] = [quality.run, picking_up, numbers, beating]
+    if app.fetch_pace is not None:
+        watching.append(functools.partial(heed_nudges, redis, keys, app.fetch_pace))
     try:
-        watching = (quality.run, picking_up, numbers, beating)
         await worker.run(stop, [deliveries.run, canaries.run, *watching, at_desk, *desks])
     finally:
         await deliveries.close()
+
+
+def _sender(app: WorkerApp, kafka: KafkaSettings) -> Sender:
+    """Where the broker does not tell that alerts are there, we tell ourselves."""
+    partition = PRODUCER_PARTITIONS["worker"] if kafka.embedded else None
+    if app.fetch_pace is None:
+        return Sender(app, partition)
+    return Sender(app, partition, app.fetch_pace.nudge)
 
 
 async def _kafka_topics_exist(kafka: KafkaSettings, stop: asyncio.Event) -> bool:

@@ -38,6 +38,11 @@ class Keys:
         return f"{self._tag}cursors:{cluster_id}"
 
     @property
+    def nudges(self) -> str:
+        """Channel: something has been produced to the embedded broker (streams/fetch_pace.py)."""
+        return self._tag + "nudges"
+
+    @property
     def stories(self) -> str:
         """Sorted set: story id by last seen (seconds), the page's list of stories."""
         return self._tag + "stories"

@@ -31,7 +31,7 @@ from streams.dead_letters import Origin
 FULL_RECORDS, FULL_BYTES = 1_000, 4_000_000
 # All partitions are full, or none is ours yet: look again.
 NOTHING_TO_FETCH_S = 0.05
-SOME_FULL_S = 0.05
+FETCH_TURN_S = 1.0
 
 _log = structlog.get_logger("wirebell.worker")
 
@@ -120,13 +120,17 @@ class SliceDrain:
             if not self.app.should_stop:
                 raise
 
+    def on_buffer_drop(self: Any, partition: Any) -> None:
+        """A full partition has been worked off: hand on what a fetch has brought of it."""
+        if partition in self._buffered_partitions:
+            super().on_buffer_drop(partition)  # type: ignore[misc]
+            self._thread.wake()
+
     async def _drain_once(self: Any) -> None:
         if self.flow_active and not self._get_active_partitions():
             await asyncio.sleep(NOTHING_TO_FETCH_S)
             return
-        # A fetch under way does not notice that a full partition has been worked off.
-        wait_s = SOME_FULL_S if self._buffered_partitions else 1.0
-        fetched, active = await self._wait_next_records(wait_s)
+        fetched, active = await self._wait_next_records(FETCH_TURN_S)
         generation = self.app.consumer_generation_id
         if fetched is None or self.should_stop:
             return

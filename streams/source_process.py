@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -18,7 +19,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from connectors.call_thread import CallThread
-from connectors.poller import Poller, PollReport, Scheduled
+from connectors.poller import ArticlePublisher, Poller, PollReport, Scheduled
 from connectors.publisher import Publisher, PublishError
 from connectors.sources.factory import make_source
 from connectors.sources.settings import AnySource, IngestSettings
@@ -28,6 +29,7 @@ from connectors.web_client import WebClient
 from streams import metrics
 from streams.cursors import RedisCursors
 from streams.dead_letters import DeadLetter, Origin, encode_dead_letter, make_dead_letter
+from streams.fetch_pace import nudge
 from streams.heartbeat import beat
 from streams.kafka_topics import ARTICLES, DEAD_LETTERS, producer_partition
 from streams.keys import Keys
@@ -85,7 +87,9 @@ class SourceProcess:
                 await self._poll(redis, sources, stop)
             finally:
                 self._admin.end()
-                await _within(CLOSE_S, [heart, numbers, self._publisher.close(), *_closing(sources)])
+                await _within(
+                    CLOSE_S, [heart, numbers, self._publisher.close(), *_closing(sources)]
+                )
                 await redis.aclose()
 
     async def _poll(self, redis: Redis, sources: Sequence[Source], stop: asyncio.Event) -> None:
@@ -107,7 +111,7 @@ class SourceProcess:
             poller = Poller(
                 scheduled,
                 RedisCursors(redis, self._keys, cluster_id),
-                self._publisher,
+                self._telling(redis),
                 lambda report: self._heard(statuses, report),
                 self._reject,
                 on_trouble=lambda reason: _log.warning("waiting", reason=reason),
@@ -122,6 +126,12 @@ class SourceProcess:
             finally:
                 heeding.cancel()
                 await asyncio.gather(heeding, return_exceptions=True)
+
+    def _telling(self, redis: Redis) -> ArticlePublisher:
+        """The publisher; on the embedded broker one that tells the workers as well."""
+        if not self._settings.kafka.embedded:
+            return self._publisher
+        return _TellingPublisher(self._publisher, lambda: nudge(redis, self._keys))
 
     async def _poll_cluster(self, poller: Poller, cluster_id: str, stop: asyncio.Event) -> None:
         """Poll until `stop` or until the cluster is another one, whose log has nothing."""
@@ -225,6 +235,21 @@ def _first_status(settings: AnySource, host: str, now: datetime) -> SourceStatus
         host=host or (settings.host if isinstance(settings, IngestSettings) else ""),
         publisher=settings.publisher,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _TellingPublisher:
+    """Publishes, then says that something is there (streams/fetch_pace.py)."""
+
+    publisher: Publisher
+    tell: Callable[[], Awaitable[None]]
+
+    async def publish_encoded(self, articles: Sequence[tuple[str, bytes]]) -> None:
+        """See Publisher. Of a batch that is refused in part the rest is there as well."""
+        try:
+            await self.publisher.publish_encoded(articles)
+        finally:
+            await self.tell()
 
 
 class _Heed:

@@ -8,6 +8,7 @@ acknowledge: `streams/settling.py` does. Both may be repeated at any point.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import datetime
 from typing import Any, Protocol
@@ -149,9 +150,13 @@ class Sender:
     None leaves it to the key. A repeat sends again: ids must be the same every time.
     """
 
-    def __init__(self, app: Any, partition: int | None) -> None:
+    def __init__(
+        self, app: Any, partition: int | None, on_sent: Callable[[], None] = lambda: None
+    ) -> None:
+        """`on_sent` hears when Kafka has confirmed something."""
         self._app = app
         self._partition = partition
+        self._on_sent = on_sent
 
     async def send(self, kafka_topic: str, messages: Sequence[tuple[bytes, bytes]]) -> None:
         """Send (key, value) pairs; returns when all are confirmed, raises what Kafka raised."""
@@ -162,6 +167,7 @@ class Sender:
                 await self._send(kafka_topic, messages)
         except TimeoutError as error:
             raise KafkaTimeoutError(f"no confirmation within {CONFIRM_S:.0f} s") from error
+        self._on_sent()
 
     async def bury(self, kafka_topic: str, letters: Sequence[DeadLetter]) -> None:
         """Send dead letters, and count them when Kafka has confirmed all."""
@@ -193,16 +199,26 @@ def _count(
     now: datetime,
     sources: Collection[str],
 ) -> None:
-    for article, decision in zip(articles, decisions, strict=True):
-        if is_canary(article):
-            continue
-        metrics.SCREENED.inc()
+    """Count a batch: each metric is raised once, not once an article."""
+    told = [
+        (article, decision)
+        for article, decision in zip(articles, decisions, strict=True)
+        if not is_canary(article)
+    ]
+    metrics.SCREENED.inc(len(told))
+    for article, _ in told:
         seconds = (now - article.fetched_at).total_seconds()
         metrics.SEEN_TO_SCREENED.observe(max(0.0, seconds))
-        if decision.reason:
-            metrics.DROPPED.labels(decision.reason).inc()
-        if article.source_id in sources and decision.reason not in _NOT_COMPARED:
-            outcome = "copy" if decision.reason == "near_duplicate" else "own"
-            metrics.SOURCE_ARTICLES.labels(article.source_id, outcome).inc()
+    for reason, count in Counter(decision.reason for _, decision in told).items():
+        if reason:
+            metrics.DROPPED.labels(reason).inc(count)
+    compared = Counter(
+        (article.source_id, "copy" if decision.reason == "near_duplicate" else "own")
+        for article, decision in told
+        if article.source_id in sources and decision.reason not in _NOT_COMPARED
+    )
+    for (source_id, outcome), count in compared.items():
+        metrics.SOURCE_ARTICLES.labels(source_id, outcome).inc(count)
+    for _, decision in told:
         if decision.alert is not None:
             metrics.ALERTS.labels(decision.alert.kind).inc()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -30,6 +31,8 @@ from streams.watchdog import Progress
 # finish (a batch takes milliseconds, a delivery up to 5 s), then Faust to leave its group.
 FINISH_S, LEAVE_S = 6.0, 3.0
 TURN_S = 0.2
+# A batch of 256 makes some 10,000 objects that live as long as it does.
+COLLECT_AFTER = (20_000, 10, 10)
 
 _log = structlog.get_logger("wirebell.worker")
 
@@ -116,6 +119,7 @@ class Worker:
         error = starting.exception()
         if error is not None:
             raise WorkerFailedError(f"cannot start: {_said(error)}") from error
+        _spare_collector()
         _log.info("ready")
         return True
 
@@ -232,6 +236,15 @@ class Worker:
         if ending.is_set() or task.cancelled():
             return
         self._fail(task.exception() or RuntimeError("a background task ended by itself"))
+
+
+def _spare_collector() -> None:
+    """What is in memory now stays until the end: the garbage collector need not look at those
+    160,000 objects again and again (10 ms each time), nor at every 700 new ones.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*COLLECT_AFTER)
 
 
 def _assignment(app: faust.App) -> frozenset[tuple[str, int]]:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
-from streams.app import FETCH_WAIT_MS
+from streams.app import EMBEDDED_FETCH_WAIT_MS, FETCH_WAIT_MS
 from streams.kafka_topics import ALERTS, ARTICLES, FEEDBACK
 from tests.fakes.worker_line import PARTITIONS, WorkerLine, make_article, open_line
 from tests.lanes import Lane
@@ -84,7 +84,7 @@ def _consumer(lane: Lane) -> AIOKafkaConsumer:
         bootstrap_servers=lane.bootstrap_servers,
         enable_auto_commit=False,
         auto_offset_reset="earliest",
-        fetch_max_wait_ms=FETCH_WAIT_MS[lane.embedded],
+        fetch_max_wait_ms=EMBEDDED_FETCH_WAIT_MS if lane.embedded else FETCH_WAIT_MS,
     )
 
 

@@ -13,10 +13,11 @@ from aiokafka.structs import ConsumerRecord
 from faust.transport.consumer import Consumer
 from faust.types.tuples import TP
 
-from streams.app import SliceConsumer, WorkerApp, add_agent, make_app
+from streams.app import WorkerApp, add_agent, make_app
 from streams.batches import Held
 from streams.settings import KafkaSettings
 from streams.slices import FULL_RECORDS, SliceIntake
+from streams.transport import SliceConsumer
 
 ONE, TWO = TP("articles", 0), TP("articles", 1)
 

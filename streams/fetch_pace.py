@@ -1,0 +1,99 @@
+"""When to ask the embedded broker for records again, and how its producers say that it is time.
+
+The embedded broker answers a fetch when its wait ends, not when a record comes: the wait is the
+latency, and a short one is most of what an idle line costs. So the worker does not wait at the
+broker but here: shortly while records come, ever longer while none do, and not at all after a
+nudge of who produced them. A nudge is only a hint. One that is lost costs `LONGEST_S`, once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from streams.keys import Keys
+
+# While records come (a producer may not nudge, another program's does not): p50 of half of it.
+BUSY_S = 0.015
+# An idle line asks twice a second: 0.3 % of a core for worker and broker together.
+LONGEST_S = 0.5
+# After the last record the pace stays for this long, then each wait is twice the one before.
+STAYS_BUSY_S = 2.0
+# What a fetch may take at the broker, which looks for records until then: it finds them within
+# 1 ms even on a machine ten times overloaded; an idle line gives it longer, to be sure.
+AT_BROKER_MS, IDLE_AT_BROKER_MS = 5, 20
+# A Redis that is away must not keep a producer, nor be asked more often than this.
+NUDGE_TIMEOUT_S, LISTEN_AGAIN_S = 0.5, 1.0
+
+
+class FetchPace:
+    """The wait before each fetch of one consumer. Belongs to one event loop."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._found_at = clock()
+        self._wait_s = BUSY_S
+        self._nudged = asyncio.Event()
+
+    @property
+    def wait_s(self) -> float:
+        """How long the next fetch waits, in seconds, unless somebody nudges."""
+        return self._wait_s
+
+    @property
+    def at_broker_ms(self) -> int:
+        """How long a fetch may look for records."""
+        return IDLE_AT_BROKER_MS if self._wait_s >= LONGEST_S else AT_BROKER_MS
+
+    def nudge(self) -> None:
+        """Something has been produced: fetch at once."""
+        self._nudged.set()
+
+    async def wait(self) -> None:
+        """Returns when it is time for the next fetch."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._wait_s):
+                await self._nudged.wait()
+        self._nudged.clear()  # before the fetch: what comes during it is fetched next
+
+    def fetched(self, found: bool) -> None:
+        """Hear whether a fetch has brought records."""
+        now = self._clock()
+        if found:
+            self._found_at, self._wait_s = now, BUSY_S
+        elif now - self._found_at > STAYS_BUSY_S:
+            self._wait_s = min(2 * self._wait_s, LONGEST_S)
+
+
+async def nudge(redis: Redis, keys: Keys) -> None:
+    """Tell the workers that records are there. Never raises: they would find them anyway."""
+    with contextlib.suppress(RedisError, OSError, TimeoutError):
+        async with asyncio.timeout(NUDGE_TIMEOUT_S):
+            await redis.publish(keys.nudges, b"")
+
+
+async def heed_nudges(redis: Redis, keys: Keys, pace: FetchPace, stop: asyncio.Event) -> None:
+    """Pass nudges on until `stop`. While Redis is away there are none."""
+    listening = asyncio.create_task(_listen(redis, keys, pace))
+    await stop.wait()
+    listening.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await listening
+
+
+async def _listen(redis: Redis, keys: Keys, pace: FetchPace) -> None:
+    while True:
+        with contextlib.suppress(RedisError, OSError, TimeoutError):
+            async with redis.pubsub(ignore_subscribe_messages=True) as channel:
+                await channel.subscribe(keys.nudges)
+                pace.nudge()  # what was produced before we listened
+                while True:
+                    # None: as long as it takes; the connection's own timeout is for answers.
+                    if await channel.get_message(timeout=None) is not None:
+                        pace.nudge()
+        await asyncio.sleep(LISTEN_AGAIN_S)

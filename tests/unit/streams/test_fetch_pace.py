@@ -1,0 +1,68 @@
+"""When the embedded broker is asked: soon after records, ever later without, at once if told."""
+
+from __future__ import annotations
+
+import asyncio
+
+from streams.fetch_pace import (
+    AT_BROKER_MS,
+    BUSY_S,
+    IDLE_AT_BROKER_MS,
+    LONGEST_S,
+    STAYS_BUSY_S,
+    FetchPace,
+)
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def _idle(pace: FetchPace, clock: Clock) -> None:
+    clock.now += STAYS_BUSY_S + 1
+    for _ in range(20):
+        pace.fetched(found=False)
+
+
+def test_an_idle_line_is_asked_ever_less_often_up_to_twice_a_second() -> None:
+    clock = Clock()
+    pace = FetchPace(clock)
+    pace.fetched(found=False)
+    assert pace.wait_s == BUSY_S  # it may only be between two records
+    clock.now += STAYS_BUSY_S + 1
+    waits = []
+    for _ in range(10):
+        pace.fetched(found=False)
+        waits.append(pace.wait_s)
+    assert waits == sorted(waits)
+    assert waits[0] == 2 * BUSY_S
+    assert waits[-1] == LONGEST_S <= 0.5
+
+
+def test_a_record_makes_it_quick_again() -> None:
+    clock = Clock()
+    pace = FetchPace(clock)
+    _idle(pace, clock)
+    assert pace.at_broker_ms == IDLE_AT_BROKER_MS
+    pace.fetched(found=True)
+    assert (pace.wait_s, pace.at_broker_ms) == (BUSY_S, AT_BROKER_MS)
+
+
+async def test_a_nudge_ends_the_wait_and_none_is_lost() -> None:
+    clock = Clock()
+    pace = FetchPace(clock)
+    _idle(pace, clock)
+    waiting = asyncio.create_task(pace.wait())
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    pace.nudge()
+    loop = asyncio.get_running_loop()
+    asked_at = loop.time()
+    await waiting
+    pace.nudge()  # while the fetch is under way: what it says may have come too late for it
+    await pace.wait()
+    assert loop.time() - asked_at < LONGEST_S
