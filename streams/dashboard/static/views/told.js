@@ -32,6 +32,6 @@ function told(place, tried, story, look) {
 function attempt(one) {
   const outcome = one.outcome.replaceAll("_", " ");
   const why = one.detail && one.outcome !== "delivered" ? `: ${one.detail}` : "";
-  const next = one.next_at && one.outcome !== "delivered" ? `, again ${format.until(one.next_at)}` : "";
+  const next = one.next_at && new Date(one.next_at) > format.getNow() ? `, again ${format.until(one.next_at)}` : "";
   return el("li", { attributes: { "data-state": one.outcome === "delivered" ? "ok" : "poor" } }, el("time", {}, format.clock(one.at, true)), el("span", {}, `revision ${one.revision}`), el("span", {}, outcome + why + next));
 }

@@ -5,7 +5,7 @@ import * as format from "../format.js";
 
 const HINTS = {
   received: "confirmed by Kafka",
-  screened: "classified, joined to stories",
+  screened: "classified",
   dropped: "off topic, copies",
   stories: "begun",
   alerts: "news of them",
