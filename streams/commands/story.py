@@ -18,8 +18,10 @@ from typer.core import TyperGroup
 from connectors.records import Story
 from connectors.sinks.slack_actions import Choice
 from streams import logs
-from streams.corrections import again, corrections_in_kafka
+from streams.corrections import again, corrections_in_kafka, structural
 from streams.desk import CannotTakeError, EditorDesk, open_editor_desk
+from streams.feedback import encode_feedback
+from streams.feedback_store import FeedbackStore
 from streams.keys import Keys
 from streams.logs import escape
 from streams.redis_client import connect_redis
@@ -144,6 +146,14 @@ def replay_corrections(
     typer.echo(f"{len(outcomes)} corrections were there to be done again")
 
 
+@app.command("corrections")
+def list_corrections(config: Config = None) -> None:
+    """Print what editors did to stories, a record a line, as `backtest --corrections` reads."""
+    start = datetime.fromtimestamp(0, UTC)
+    for correction in structural(_with_line(config, lambda line: line.kept.since(start))):
+        typer.echo(encode_feedback(correction))
+
+
 class _Line:
     """A line's Redis, opened for one command."""
 
@@ -152,6 +162,7 @@ class _Line:
         keys = Keys(settings.redis.prefix)
         self.settings = settings
         self.languages = settings.newsroom.languages
+        self.kept = FeedbackStore(redis, keys)
         self.stories = Stories(redis, keys, window_s, self.languages)
         self.desk: EditorDesk = open_editor_desk(redis, keys, window_s, self.languages)
 

@@ -15,7 +15,7 @@ from classifiers.similarity import fingerprints, weigh
 from streams.cli import _app
 from streams.entries import standing
 from streams.facts import Facts
-from streams.feedback import Feedback, encode_feedback
+from streams.feedback import Feedback, decode_feedback, encode_feedback
 from streams.keys import Keys
 from streams.redis_client import connect_redis
 from streams.retelling import kinship
@@ -107,6 +107,9 @@ def test_merge_split_and_mute_say_what_happened(run: Run, two: tuple[str, str]) 
     assert [line.split()[0] for line in listed.output.splitlines()] == [depot, new[1]]
     assert "  muted  " in listed.output
     assert run("unmute", depot).output.startswith("rings again: ")
+    kept = [decode_feedback(line) for line in run("corrections").output.encode().splitlines()]
+    assert [one.verdict for one in kept] == ["merge", "split", "mute", "unmute"]
+    assert {one.who for one in kept[:1]} == {"ann"}
 
 
 def test_what_cannot_be_done_is_one_line(run: Run, two: tuple[str, str]) -> None:
