@@ -37,12 +37,14 @@ from streams.quality import QualityCounts
 from streams.redis_client import connect_redis
 from streams.screening import screen
 from streams.settings import KafkaSettings, Settings
+from streams.settling import TooManyDeadLettersError
 from streams.slack_desk import open_desks
 from streams.steps import DeliverStep, ScreenStep, Sender
+from streams.stoppage import Stoppage
 from streams.stories import Stories
 from streams.topic_setup import create_kafka_topics
 from streams.watchdog import Progress, Watchdog
-from streams.worker import Background, Worker, utc_now
+from streams.worker import Background, Worker, WorkerFailedError, utc_now
 
 _log = structlog.get_logger("wirebell.worker")
 
@@ -64,9 +66,16 @@ async def run_worker(settings: Settings, model: LiveModel, stop: asyncio.Event) 
         [kafka.prefix + ARTICLES, kafka.prefix + ALERTS],
         progress,
     )
+    stoppage = Stoppage(redis, Keys(settings.redis.prefix))
     try:
+        if not await stoppage.wait_out(stop):
+            return
         watchdog.start()
         await _run(settings, model, redis, progress, stop)
+    except WorkerFailedError as failure:
+        if isinstance(failure.__cause__, TooManyDeadLettersError):
+            await stoppage.note(str(failure))
+        raise
     finally:
         watchdog.stop()
         await redis.aclose()
@@ -95,7 +104,9 @@ async def _run(
     async def tell(kafka_topic: str, key: bytes, value: bytes) -> None:
         await sender.send(kafka.prefix + kafka_topic, [(key, value)])
 
-    topics = [(topic.id, topic.label) for topic in model.topics]
+    def topics() -> list[tuple[str, str]]:
+        return [(topic.id, topic.label) for topic in model.topics]
+
     desks = open_desks(settings.sinks, editor, stories, topics)
     worker = Worker(app, bury, progress)
     worker.add_step(

@@ -44,13 +44,13 @@ class Opener(Protocol):
 
 @dataclass(slots=True)
 class SlackDesk:
-    """The desk of one sink. `topics` are id and label of what a report can be about."""
+    """The desk of one sink. `topics` says id and label of what a report can be about now."""
 
     sink: str
     editor: EditorDesk
     stories: Stories
     opener: Opener
-    topics: Sequence[tuple[str, str]]
+    topics: Callable[[], Sequence[tuple[str, str]]]
 
     async def pressed(self, press: Press) -> bool:
         """See connectors.sinks.slack_actions.Desk."""
@@ -108,12 +108,12 @@ class SlackDesk:
             return
         headline = "" if alert is None else alert.story.headline
         chosen = () if alert is None else tuple(score.topic for score in alert.story.topics)
-        await self.opener.open(press.trigger, topics_view(place, headline, self.topics, chosen))
+        await self.opener.open(press.trigger, topics_view(place, headline, self.topics(), chosen))
 
     async def _note_answer(self, submission: Submission) -> str:
         press, picked = submission.press, submission.picked
         if press.choice == "wrong_topic":
-            known = {topic for topic, _ in self.topics}
+            known = {topic for topic, _ in self.topics()}
             right = tuple(topic for topic in picked if topic in known)
             await self.editor.note(await self._feedback(press, right_topics=right))
             return ""
@@ -172,10 +172,10 @@ def open_desks(
     sinks: Mapping[str, AnySink],
     editor: EditorDesk,
     stories: Stories,
-    topics: Sequence[tuple[str, str]],
+    topics: Callable[[], Sequence[tuple[str, str]]],
 ) -> list[Callable[[asyncio.Event], Awaitable[None]]]:
     """What to run, until an event is set, so that people can answer: one listener for each
-    Slack sink that is set up for it. `topics` are id and label of all that may be chosen.
+    Slack sink that is set up for it. `topics` says id and label of all that may be chosen.
     """
     return [
         _listening(name, entry, editor, stories, topics)
@@ -189,7 +189,7 @@ def _listening(
     settings: SlackSettings,
     editor: EditorDesk,
     stories: Stories,
-    topics: Sequence[tuple[str, str]],
+    topics: Callable[[], Sequence[tuple[str, str]]],
 ) -> Callable[[asyncio.Event], Awaitable[None]]:
     async def listen(stop: asyncio.Event) -> None:
         async with AsyncExitStack() as stack:

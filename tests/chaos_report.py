@@ -122,26 +122,35 @@ def _fresh_words(fresh_s: list[float]) -> list[str]:
     ]
 
 
-def main(arguments: list[str]) -> int:
-    """Run, write, and answer with pytest's exit code."""
-    parser = argparse.ArgumentParser(description="Run the chaos suite, write docs/reliability.md.")
-    parser.add_argument("--load", type=int, default=10, help="1 is what `make test` runs")
-    parser.add_argument("tests", nargs="*", default=["tests/chaos"])
-    given = parser.parse_args(arguments)
+def run_file(name: str, load: int) -> tuple[int, list[Row]]:
+    """Run one file of tests in a process of its own; pytest's exit code and the rows."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
-        command = [sys.executable, "-m", "pytest", "-q", *given.tests, f"--junitxml={report}"]
+        command = [sys.executable, "-m", "pytest", "-q", name, f"--junitxml={report}"]
         command += ["-o", f"timeout={TEST_TIMEOUT_S}", "-o", "junit_family=xunit1"]
-        environment = {**os.environ, "WIREBELL_CHAOS": str(given.load)}
-        began = time.monotonic()
+        environment = {**os.environ, "WIREBELL_CHAOS": str(load)}
         code = subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
         if not report.exists():
-            return code or 1
-        rows = read_rows(ET.parse(report).getroot())
+            return code or 1, []
+        return code, read_rows(ET.parse(report).getroot())
+
+
+def main(arguments: list[str]) -> int:
+    """Run each file, write the page after each; the last of pytest's exit codes that is not 0."""
+    parser = argparse.ArgumentParser(description="Run the chaos suite, write docs/reliability.md.")
+    parser.add_argument("--load", type=int, default=10, help="1 is what `make test` runs")
+    parser.add_argument("tests", nargs="*", help="files instead of all of tests/chaos")
+    given = parser.parse_args(arguments)
+    names = given.tests or sorted(str(path) for path in (ROOT / "tests/chaos").glob("test_*.py"))
     where = f"{os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}"
-    took_s = time.monotonic() - began
-    PAGE.write_text(page(rows, given.load, where, took_s), encoding="utf-8")
-    return code
+    rows: list[Row] = []
+    began, worst = time.monotonic(), 0
+    for name in names:
+        code, more = run_file(name, given.load)
+        worst, rows = code or worst, rows + more
+        took_s = time.monotonic() - began
+        PAGE.write_text(page(rows, given.load, where, took_s), encoding="utf-8")
+    return worst
 
 
 if __name__ == "__main__":

@@ -9,13 +9,17 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from redis.exceptions import RedisError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from streams import logs
 from streams.dead_letter_box import Choice, read_dead_letters, replay, way_back
 from streams.dead_letters import REASONS, STAGES, DeadLetter
-from streams.settings import KafkaSettings, SettingsError, load_settings
+from streams.keys import Keys
+from streams.redis_client import connect_redis
+from streams.settings import KafkaSettings, Settings, SettingsError, load_settings
+from streams.stoppage import Stoppage
 from streams.topic_setup import KafkaAwayError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
@@ -114,6 +118,26 @@ async def _replay(kafka: KafkaSettings, letters: list[DeadLetter]) -> int:
         return await replay(kafka, letters, lambda count: bar.advance(task, count))
 
 
+@app.command("go-on")
+def go_on(config: Config = None) -> None:
+    """Let workers go on at once, after one stopped because everything became a dead letter."""
+    settings = _settings(config)
+
+    async def run() -> bool:
+        redis = connect_redis(settings.redis.url.get_secret_value())
+        try:
+            return await Stoppage(redis, Keys(settings.redis.prefix)).go_on()
+        finally:
+            await redis.aclose()
+
+    try:
+        waited = asyncio.run(run())
+    except RedisError as error:
+        typer.echo(logs.escape(f"Redis cannot be asked: {error}"), err=True)
+        raise typer.Exit(1) from None
+    typer.echo("workers go on" if waited else "no worker waits")
+
+
 def _choice(stage: list[str] | None, reason: list[str] | None, ids: list[str] | None) -> Choice:
     for given, known in ((stage, STAGES), (reason, REASONS)):
         unknown = [name for name in given or () if name not in known]
@@ -124,12 +148,7 @@ def _choice(stage: list[str] | None, reason: list[str] | None, ids: list[str] | 
 
 
 def _read(config: Path | None, choice: Choice) -> tuple[KafkaSettings, list[DeadLetter]]:
-    try:
-        settings = load_settings(config)
-    except SettingsError as error:
-        for fault in error.faults:
-            typer.echo(fault, err=True)
-        raise typer.Exit(2) from None
+    settings = _settings(config)
     logs.configure("WARNING", "dead-letters")
     logging.getLogger("kafka").setLevel(logging.CRITICAL)  # what it means for us we say ourselves
     try:
@@ -137,6 +156,15 @@ def _read(config: Path | None, choice: Choice) -> tuple[KafkaSettings, list[Dead
     except KafkaAwayError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from None
+
+
+def _settings(config: Path | None) -> Settings:
+    try:
+        return load_settings(config)
+    except SettingsError as error:
+        for fault in error.faults:
+            typer.echo(fault, err=True)
+        raise typer.Exit(2) from None
 
 
 def _line(letter: DeadLetter) -> str:

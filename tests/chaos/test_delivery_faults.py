@@ -209,7 +209,7 @@ async def test_slack_faults_at_a_third_of_all_requests_lose_and_double_nothing(
     targets = tuple(Target(sink="slack", to=channel) for channel in CHANNELS)
     rig.slack.faults.among, rig.slack.faults.share = kinds, 0.33
     workers = [rig.deliveries(targets=targets) for _ in range(2)]
-    number = 12 * min(LOAD, 4)
+    number = 12 * min(LOAD, 3)
     for revision in (1, 2):
         alerts = [make_alert(f"s{count}", revision) for count in range(number)]
         await workers[0].accept(alerts)
@@ -235,7 +235,7 @@ async def test_faults_at_a_third_of_all_requests_neither_lose_nor_double_a_story
     pace = replace(SLACK_PACE, most_together=60, gather_s=4.0)
     workers = [rig.deliveries(sinks=[rig.slack_sink(pace)]) for _ in range(2)]
     number = 0
-    for burst in range(5 * LOAD):
+    for burst in range(5 * min(LOAD, 4)):
         size = 3 + burst % 6
         await workers[0].accept([make_alert(f"s{number + count}") for count in range(size)])
         number += size

@@ -48,7 +48,7 @@ def open_desk(rig: Rig, reached: Callable[[str], None]) -> SlackDesk:
     editor = open_editor_desk(rig.redis, rig.keys, 72 * 3600)
     editor.ledger, editor.reached = rig.ledger(), reached
     stories = Stories(rig.redis, rig.keys, 72 * 3600, ("en",))
-    return SlackDesk("slack", editor, stories, NoWindows(), [])
+    return SlackDesk("slack", editor, stories, NoWindows(), list)
 
 
 async def live(desk: SlackDesk, presses: list[Press], heard: list[bytes]) -> bool:

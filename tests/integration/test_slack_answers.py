@@ -91,7 +91,7 @@ def desk_of(rig: Rig) -> SlackDesk:
     opener = ViewOpener(settings)
     rig.stack.push_async_callback(opener.close)
     stories = Stories(rig.redis, rig.keys, 72 * 3600, ("en",))
-    return SlackDesk("slack", editor, stories, opener, TOPIC_CHOICES)
+    return SlackDesk("slack", editor, stories, opener, lambda: TOPIC_CHOICES)
 
 
 def worker_of(rig: Rig) -> Deliveries:
@@ -328,8 +328,8 @@ async def test_who_set_up_neither_way_is_not_listened_for(rig: Rig) -> None:
     plain = SlackSettings(token=SecretStr("xoxb-test"), api_url=rig.slack.url)
     asked = plain.model_copy(update={"app_token": SecretStr("xapp-test")})
     stories = Stories(rig.redis, rig.keys, 72 * 3600, ("en",))
-    assert open_desks({"slack": plain}, editor, stories, TOPIC_CHOICES) == []
-    (listen,) = open_desks({"slack": asked}, editor, stories, TOPIC_CHOICES)
+    assert open_desks({"slack": plain}, editor, stories, lambda: TOPIC_CHOICES) == []
+    (listen,) = open_desks({"slack": asked}, editor, stories, lambda: TOPIC_CHOICES)
     worker, stop = worker_of(rig), asyncio.Event()
     await worker.accept([make_alert()])
     await rig.settle([worker])

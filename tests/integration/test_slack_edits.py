@@ -39,7 +39,7 @@ def desk_of(rig: Rig, windows: Windows) -> SlackDesk:
     editor = open_editor_desk(rig.redis, rig.keys, 72 * 3600)
     editor.ledger = rig.ledger()
     stories = Stories(rig.redis, rig.keys, 72 * 3600, ("en",))
-    return SlackDesk("slack", editor, stories, windows, [("sabotage", "Sabotage")])
+    return SlackDesk("slack", editor, stories, windows, lambda: [("sabotage", "Sabotage")])
 
 
 async def working(desk: SlackDesk, worker: Deliveries, stop: asyncio.Event) -> None:
