@@ -48,7 +48,7 @@ class Dependency:
 
 @dataclass(frozen=True, slots=True)
 class ProcessSeen:
-    """A process by its last heartbeat."""
+    """A process by its last heartbeat; `model` is the version that a worker uses."""
 
     process: str
     role: str
@@ -57,6 +57,7 @@ class ProcessSeen:
     started_at: datetime
     at: datetime
     stopped: bool = False
+    model: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +118,7 @@ class Observation:
     """All that the rules look at, at one moment. Empty tuples mean nothing is known, which
     is why an away Redis or broker is judged first and silences what hangs on it.
     `watching_since` is when the looking began: a line that starts is not a line that is down.
+    `drifted` are the topics whose probabilities are no longer those of training.
     """
 
     at: datetime
@@ -130,6 +132,7 @@ class Observation:
     backlogs: tuple[BacklogSeen, ...] = ()
     dead_letters: tuple[DeadLettersSeen, ...] = ()
     canaries: tuple[CanarySeen, ...] = ()
+    drifted: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +162,7 @@ def judge(seen: Observation, previous: Verdict | None = None) -> Verdict:
     found = [*_dependencies(seen), *_partitions(seen)]
     if seen.redis.ok:
         found += [*_processes(seen), *_sources(seen), *_backlogs(seen), *_dead_letters(seen)]
-        found += _canary(seen)
+        found += [*_canary(seen), *_model(seen)]
     findings = tuple(
         sorted(_keep_since(found, previous), key=lambda one: (-_RANK[one.level], one.since))
     )
@@ -347,6 +350,20 @@ def _canary(seen: Observation) -> Iterator[Finding]:
     queued = any(one.lag and seen.at - one.moved_at < MISSED_AFTER for one in seen.partitions)
     level: Level = "down" if len(lost) >= LOST_AFTER and not queued else "degraded"
     yield Finding("canary", level, "canary", words, since)
+
+
+def _model(seen: Observation) -> Iterator[Finding]:
+    """What is worth knowing of the model; whether it is wrong only people can say."""
+    if seen.drifted:
+        names = ", ".join(seen.drifted[:3]) + (", ..." if len(seen.drifted) > 3 else "")
+        noun = "topic" if len(seen.drifted) == 1 else "topics"
+        words = f"Probabilities have drifted from their reference on {len(seen.drifted)} {noun}"
+        yield Finding("drift", "note", "quality", f"{words} ({names})", seen.at)
+    living = [one for one in seen.processes if not one.stopped and not is_silent(one, seen.at)]
+    versions = sorted({one.model for one in living if one.model})
+    if len(versions) > 1:
+        words = f"Workers use {len(versions)} models ({', '.join(versions)})"
+        yield Finding("models differ", "note", "quality", words, seen.at)
 
 
 def _keep_since(found: list[Finding], previous: Verdict | None) -> list[Finding]:

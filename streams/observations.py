@@ -91,6 +91,7 @@ class Observer:
     ends: dict[str, int] = field(default_factory=dict)
     canaries: Iterable[CanarySeen] = ()
     paused: Mapping[str, Pause] = field(default_factory=dict)
+    drifted: tuple[str, ...] = ()
     looked_at_redis: bool = False
     looked_at_kafka: bool = False
     _heard: dict[str, tuple[datetime, datetime]] = field(default_factory=dict)
@@ -162,6 +163,7 @@ class Observer:
             backlogs=tuple(self._backlog(one) for one in self.destinations),
             dead_letters=self._dead_letters(now),
             canaries=tuple(self.canaries),
+            drifted=self.drifted,
         )
 
     def copies(self, source_id: str) -> Copies:
@@ -207,6 +209,7 @@ class Observer:
             started_at=beat.started_at,
             at=self._heard[beat.process][1],
             stopped=beat.stopped,
+            model=beat.model,
         )
 
     def _add_lag(self, one: PartitionOffsets, now: datetime) -> None:

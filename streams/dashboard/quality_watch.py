@@ -61,6 +61,8 @@ class QualityWatch:
             models=await self._models(),
             hours=(await log.funnel(now), await log.funnel(now - WEEK)),
         )
+        drifted = [one.label for one in self.view.topics if one.drift.state == "changed"]
+        observer.drifted = tuple(drifted)
         self.broadcast.publish("quality", msgspec.json.encode(self.view))
 
     async def _models(self) -> list[ModelVersion]:

@@ -88,11 +88,12 @@ class StoryPages:
         with redis_needed():
             kept = await self._entries(story_id)
             attempts = await self._ledger.attempts(ALL_ATTEMPTS)
-            decided = await self._feedback.since(datetime.now(UTC) - DECIDED_SINCE)
-        steps = list(tell(None, kept, story_id, self._languages))
-        alert = _now(steps, self._watch.alerts.get(story_id))
-        if alert is None:
-            raise web.HTTPNotFound(text="there is no such story, or Redis keeps it no more\n")
+            steps = list(tell(None, kept, story_id, self._languages))
+            alert = _now(steps, self._watch.alerts.get(story_id))
+            if alert is None:
+                raise web.HTTPNotFound(text="there is no such story, or Redis keeps it no more\n")
+            oldest = datetime.now(UTC) - DECIDED_SINCE
+            decided = await self._feedback.since(max(alert.story.first_seen, oldest))
         page = StoryPage(
             story=show_story(alert),
             evidence=alert.story.evidence,

@@ -292,3 +292,18 @@ def test_a_broker_that_is_away_is_the_cause_and_its_canaries_are_not() -> None:
     away = Dependency("Kafka", ok=False, since=HOUR_AGO)
     seen = replace(HEALTHY, broker=away, canaries=(canary(190), canary(130), canary(70)))
     assert [one.room for one in judge(seen).findings] == ["Kafka"]
+
+
+def test_a_model_that_has_drifted_is_worth_a_note_and_no_alarm() -> None:
+    verdict = judge(replace(HEALTHY, drifted=("Arson", "Protest", "Bombing", "Arrest")))
+    assert verdict.state == "healthy"
+    (note,) = verdict.findings
+    assert (note.level, note.room) == ("note", "quality")
+    assert note.words.endswith("on 4 topics (Arson, Protest, Bombing, ...)")
+
+
+def test_workers_with_two_models_are_noted_until_the_old_one_is_gone() -> None:
+    both = replace(HEALTHY, processes=(worker("w1", model="a1"), worker("w2", model="b2")))
+    assert judge(both).findings[0].words == "Workers use 2 models (a1, b2)"
+    gone = worker("w1", model="a1", stopped=True)
+    assert judge(replace(both, processes=(gone, worker("w2", model="b2")))).findings == ()
