@@ -65,20 +65,19 @@ async def train_newsroom(
     settings: Settings,
     redis: Redis,
     who: str,
+    lessons: Course,
     *,
     promote: bool = True,
     done: Callable[[], None] = lambda: None,
 ) -> Training:
-    """Learn what was said since the line began, and bring the model into force if it is no worse.
-    `done` is called `teaching.steps` times, from another thread.
+    """Learn what was said since the line began, on top of the course, and bring the model into
+    force if it is no worse. `done` is called `teaching.steps` times, from another thread.
 
     Raises:
         NothingToLearnError: nobody has said anything.
         OwnTopicError: a topic of the newsroom's own cannot be learned.
-        CourseError: what ships is broken.
         RedisError: Redis is away.
     """
-    lessons = course.load()
     own = own_topics(settings.topics)
     taught_topics = read_own_topics(own)
     feedback, told = await read_feedback(settings.kafka, redis, Keys(settings.redis.prefix))
@@ -93,7 +92,10 @@ async def train_newsroom(
     versions = ModelVersions(redis, Keys(settings.redis.prefix), files, settings.model_path)
     against, before = await _present(versions, lessons)
     changes = promotion.compare(lessons, before, candidate.answers)
-    refusals = [*promotion.refusals(changes), *missed_floors(candidate.judged, lessons)]
+    # A floor that the shipped model misses too is no fault of the newsroom's.
+    known = lessons.facts.get("missed_floors", ())
+    missed = [why for name, why in missed_floors(candidate.judged).items() if name not in known]
+    refusals = [*promotion.refusals(changes), *missed]
     record = ModelRecord(
         version=_keep(candidate, files),
         trained_at=datetime.now(UTC),
@@ -138,17 +140,14 @@ async def read_feedback(
     return found, (f"{unreadable} records are no feedback of ours",) if unreadable else ()
 
 
-def missed_floors(judged: Mapping[str, Judgement], lessons: Course) -> list[str]:
-    """The pinned floors that a model misses, but for those that the shipped one misses too."""
+def missed_floors(judged: Mapping[str, Judgement]) -> dict[str, str]:
+    """The pinned floors that a model misses, each told in a line."""
     floors = json.loads(_FLOORS.read_text(encoding="utf-8"))
-    known = set(lessons.facts.get("missed_floors", ()))
-    found = []
-    for name in SETS:
-        for fault in evaluate.below_floors(judged[name], floors.get(name, {})):
-            figure = fault.split(" ", 1)[0]
-            if f"{name}.{figure}" not in known:
-                found.append(f"{name}: {fault}")
-    return found
+    return {
+        f"{name}.{fault.split(' ', 1)[0]}": f"{name}: {fault}"
+        for name in SETS
+        for fault in evaluate.below_floors(judged[name], floors.get(name, {}))
+    }
 
 
 def scores_of(judged: Mapping[str, Judgement]) -> dict[str, Score]:

@@ -38,6 +38,7 @@ def list_models(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False,
 ) -> None:
     """List the versions with their scores on the pinned evaluation; promote one, roll back."""
+    context.obj = config
     if context.invoked_subcommand is not None:
         return
     found = _with_versions(config, lambda versions: versions.listed())
@@ -49,6 +50,7 @@ def list_models(
 
 @app.command()
 def promote(
+    context: typer.Context,
     version: Annotated[str, typer.Argument(help='As the list shows it; or "shipped".')],
     config: Config = None,
     force: Annotated[
@@ -57,15 +59,17 @@ def promote(
 ) -> None:
     """Bring a version into force. Running workers take it within seconds."""
     who = getpass.getuser()
-    _with_versions(config, lambda versions: versions.promote(version, who, force.strip()))
+    _with_versions(
+        config or context.obj, lambda versions: versions.promote(version, who, force.strip())
+    )
     typer.echo(f"{escape(version)} is in force; workers take it within seconds")
 
 
 @app.command("roll-back")
-def roll_back(config: Config = None) -> None:
+def roll_back(context: typer.Context, config: Config = None) -> None:
     """Go back to the model that was in force before."""
     who = getpass.getuser()
-    version = _with_versions(config, lambda versions: versions.roll_back(who))
+    version = _with_versions(config or context.obj, lambda versions: versions.roll_back(who))
     typer.echo(f"{version or 'the model that ships'} is in force again")
 
 

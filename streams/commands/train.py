@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import getpass
+import logging
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -86,6 +87,8 @@ def command(  # noqa: PLR0917 - each is an option
 
 
 def _train_newsroom(config: Path | None, *, promote: bool) -> None:
+    for library in ("kafka", "redis"):
+        logging.getLogger(library).setLevel(logging.CRITICAL)
     try:
         training = asyncio.run(_learn(load_settings(config), promote=promote))
     except SettingsError as error:
@@ -110,15 +113,16 @@ def _train_newsroom(config: Path | None, *, promote: bool) -> None:
 
 async def _learn(settings: Settings, *, promote: bool) -> Training:
     redis = connect_redis(settings.redis.url.get_secret_value())
-    console = Console(stderr=True)
+    console, lessons = Console(stderr=True), course.load()
     columns = (TextColumn("training"), BarColumn(), TimeElapsedColumn())
     try:
         with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-            task = bar.add_task("training", total=teaching.steps(course.load()))
+            task = bar.add_task("training", total=teaching.steps(lessons))
             return await train_newsroom(
                 settings,
                 redis,
                 getpass.getuser(),
+                lessons,
                 promote=promote,
                 done=lambda: bar.advance(task),
             )
@@ -155,8 +159,7 @@ def _train_shipped(data: Path, recipe: train.Recipe, card: Path | None) -> str:
     lessons = course.build(data, recipe)
     made = teaching.retrain(lessons, [])
     version = artifact.save(made.trained, artifact.SHIPPED)
-    missed = [fault.split(" ")[0:2] for fault in missed_floors(made.judged, lessons)]
-    names = [f"{name.rstrip(':')}.{figure}" for name, figure in missed]
+    names = sorted(missed_floors(made.judged))
     course.save(
         replace(lessons, answers=made.answers, facts={**lessons.facts, "missed_floors": names}),
         course.SHIPPED,

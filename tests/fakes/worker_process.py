@@ -12,7 +12,7 @@ import os
 import signal
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -30,7 +30,8 @@ from streams.redis_client import connect_redis
 from streams.settings import KafkaSettings
 from streams.steps import DeliverStep, ScreenStep, Sender
 from streams.watchdog import Progress, Watchdog
-from streams.worker import Worker
+from streams.worker import Background, Worker
+from tests.fakes.live_screen import LiveScreen
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -50,7 +51,9 @@ return places
 
 
 class Orders(msgspec.Struct, kw_only=True):
-    """What the test wants of the process. `kill_at` is "place:count"."""
+    """What the test wants of the process. `kill_at` is "place:count"; with a `base_model` a real
+    topic model reads every article, and the process picks up the one in force.
+    """
 
     bootstrap_servers: str
     kafka_prefix: str
@@ -64,6 +67,7 @@ class Orders(msgspec.Struct, kw_only=True):
     watchdog_s: float = 0
     state_dir: str = ""
     whole_slices: bool = True
+    base_model: str = ""
 
     def kafka(self) -> KafkaSettings:
         return KafkaSettings(
@@ -184,6 +188,13 @@ async def work(orders: Orders) -> None:
         return datetime.now(UTC)
 
     prefix = kafka.prefix
+    screen: Callable[[Sequence[Article], datetime], list[Article]] = rooms.screen
+    beside: list[Background] = []
+    if orders.base_model:
+        screening = LiveScreen(
+            redis, orders.redis_prefix, Path(orders.base_model), rooms.screen, switch.reached
+        )
+        screen, beside = screening.screen, [screening.pickup.run]
     worker = Worker(
         app,
         lambda letters: sender.bury(prefix + DEAD_LETTERS, letters),
@@ -193,7 +204,7 @@ async def work(orders: Orders) -> None:
     worker.add_step(
         prefix + ARTICLES,
         ScreenStep(
-            rooms.screen,
+            screen,
             assign,
             sender.send,
             clock,
@@ -209,7 +220,7 @@ async def work(orders: Orders) -> None:
         watched = [prefix + ARTICLES, prefix + ALERTS]
         Watchdog(kafka, prefix + "worker", watched, progress, after_s=orders.watchdog_s).start()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    await worker.run(stop)
+    await worker.run(stop, beside)
     await redis.aclose()
 
 
