@@ -318,6 +318,35 @@ async def test_a_worker_frozen_past_its_lease_does_not_tell_twice(rig: Rig) -> N
     assert len(rig.slack.messages) == 1
 
 
+async def test_a_worker_frozen_between_its_last_look_and_the_socket_sends_nothing(rig: Rig) -> None:
+    """It holds the lease, and wakes with that answer when another has told the story."""
+    ledger = FrozenLedger(rig.redis, rig.keys, clock=rig.clock)
+    frozen, other = rig.deliveries(ledger=ledger), rig.deliveries()
+    await frozen.accept([make_alert()])
+    async with rig.running(frozen):
+        await eventually(ledger.reached.is_set)
+        rig.clock.forward(61)
+        async with rig.running(other):
+            await eventually(lambda: len(rig.slack.messages) == 1)
+            ledger.woken.set()
+            await rig.until_idle()
+    assert (len(rig.slack.messages), rig.slack.count("chat.postMessage")) == (1, 1)
+
+
+@dataclass(slots=True)
+class FrozenLedger(Ledger):
+    """A ledger whose process stands still when it has just been told that it holds a lease."""
+
+    reached: asyncio.Event = field(default_factory=asyncio.Event)
+    woken: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def hold(self, claim: Claim) -> Hold:
+        held = await Ledger.hold(self, claim)
+        self.reached.set()
+        await self.woken.wait()
+        return held
+
+
 async def test_what_a_worker_knows_is_written_down_though_its_lease_was_lost(rig: Rig) -> None:
     """It sent, froze before its receipt, and wakes while another holds the claim."""
     ledger, pace = rig.ledger(), Pace(target_in_flight=4)

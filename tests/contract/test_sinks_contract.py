@@ -17,6 +17,7 @@ from pydantic import SecretStr
 from connectors.records import Alert
 from connectors.sinks.console import ConsoleSink
 from connectors.sinks.factory import make_sink
+from connectors.sinks.lease import sending_while
 from connectors.sinks.settings import ConsoleSettings, SlackSettings, WebhookSettings
 from connectors.sinks.sink import Delivery, Outcome, Result, Sink
 from tests.fakes.alerts import make_alert, make_report
@@ -182,6 +183,17 @@ async def test_one_attempt_is_one_request(http_rig: Rig) -> None:
     http_rig.faults.queue += [Fault("reset_after"), Fault("reset_after")]
     await http_rig.sink.deliver(delivery(http_rig, make_alert("s2")))
     assert len(http_rig.faults.queue) == 1
+
+
+@pytest.mark.parametrize("connected", [False, True])
+async def test_what_wakes_after_its_lease_sends_nothing(http_rig: Rig, connected: bool) -> None:
+    if connected:  # a kept connection is written to at once
+        await http_rig.sink.deliver(delivery(http_rig, make_alert("s0")))
+    before = http_rig.seen()
+    with sending_while(lambda: False):
+        result = await http_rig.sink.deliver(delivery(http_rig))
+    assert (result.outcome, http_rig.seen()) == ("not_sent", before)
+    assert (await http_rig.sink.deliver(delivery(http_rig))).outcome == "delivered"
 
 
 @pytest.mark.parametrize("kind", ["cut", "garbage"])
