@@ -105,7 +105,8 @@ def page(rows: Iterable[Row], load: int, where: str, took_s: float = 0.0) -> str
         "5xx); a kill is a process that died in the middle. In the tests of whole lines (workers "
         "that are ended, join, stand still; the broker and Redis killed, away, empty) the ledger's "
         "clock runs ten times as fast, so that a lease is six seconds; the test that says so has "
-        "the leases of a real line. What cannot be promised is in [guarantees.md](guarantees.md).",
+        "the leases of a real line. `kafka.session_timeout_s` is 6 in all of them. What cannot be "
+        "promised is in [guarantees.md](guarantees.md).",
     ]
     return "\n".join(lines) + "\n"
 
