@@ -43,6 +43,15 @@ This page is made from the code by `python docs/build_reference.py`.
 """
 
 
+METRICS_HEAD = """# Metrics
+
+Registered in `streams/metrics.py`; this page is made from it by `python docs/build_reference.py`.
+Every process serves its own. The page adds them up over all processes as `wirebell_line_...`
+(`wirebell_line_alerts_total`); health, lag and processes are what it alone measures.
+
+"""
+
+
 def configuration() -> str:
     """The page of every setting."""
     parts = [HEAD]
@@ -62,12 +71,7 @@ def metric_page() -> str:
         f"| {metric.documentation} |"
         for metric in sorted(metrics.REGISTRY.collect(), key=lambda metric: metric.name)
     ]
-    return (
-        "# Metrics\n\nRegistered in `streams/metrics.py`; this page is made from it by "
-        "`python docs/build_reference.py`.\n\n| metric | kind | meaning |\n|---|---|---|\n"
-        + "\n".join(rows)
-        + "\n"
-    )
+    return METRICS_HEAD + "| metric | kind | meaning |\n|---|---|---|\n" + "\n".join(rows) + "\n"
 
 
 def _table(model: type[BaseModel], prefix: str) -> str:
