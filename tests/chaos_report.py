@@ -15,7 +15,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 import xml.etree.ElementTree as ET
 from collections import defaultdict
 from collections.abc import Iterable
@@ -65,9 +64,10 @@ def read_rows(report: ET.Element) -> list[Row]:
     return list(rows.values())
 
 
-def page(rows: Iterable[Row], load: int, where: str, took_s: float = 0.0) -> str:
+def page(rows: Iterable[Row], load: int, where: str) -> str:
     """The page, in Markdown."""
     rows = [row for row in rows if row.cases > row.skipped]
+    took_s = sum(row.seconds for row in rows)
     total: dict[str, int] = defaultdict(int)
     for row in rows:
         for name, value in row.figures.items():
@@ -78,7 +78,7 @@ def page(rows: Iterable[Row], load: int, where: str, took_s: float = 0.0) -> str
         "# Reliability",
         "",
         f"Written by `make chaos` (`python -m tests.chaos_report --load {load}`): {verdict}. "
-        f"Load {load} of 10, on {where}, in {took_s / 60:.0f} minutes. Apache Kafka and a Valkey "
+        f"Load {load} of 10, on {where}, in {took_s / 60:.0f} minutes of tests. Apache Kafka and a Valkey "
         "with an append-only file, each a process of its own, as are the workers.",
         "",
         f"Owed {total['owed']:,} messages under {total['faults']:,} faults and kills: "
@@ -123,34 +123,33 @@ def _fresh_words(fresh_s: list[float]) -> list[str]:
     ]
 
 
-def run_file(name: str, load: int) -> tuple[int, list[Row]]:
-    """Run one file of tests in a process of its own; pytest's exit code and the rows."""
-    with tempfile.TemporaryDirectory() as folder:
-        report = Path(folder) / "report.xml"
-        command = [sys.executable, "-m", "pytest", "-q", name, f"--junitxml={report}"]
-        command += ["-o", f"timeout={TEST_TIMEOUT_S}", "-o", "junit_family=xunit1"]
-        environment = {**os.environ, "WIREBELL_CHAOS": str(load)}
-        code = subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
-        if not report.exists():
-            return code or 1, []
-        return code, read_rows(ET.parse(report).getroot())
+def run_file(name: str, load: int, kept: Path) -> int:
+    """Run one file of tests in a process of its own; its report is kept. pytest's exit code."""
+    report = kept / f"{Path(name).stem}.xml"
+    command = [sys.executable, "-m", "pytest", "-q", name, f"--junitxml={report}"]
+    command += ["-o", f"timeout={TEST_TIMEOUT_S}", "-o", "junit_family=xunit1"]
+    environment = {**os.environ, "WIREBELL_CHAOS": str(load)}
+    return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
 
 
 def main(arguments: list[str]) -> int:
     """Run each file, write the page after each; the last of pytest's exit codes that is not 0."""
     parser = argparse.ArgumentParser(description="Run the chaos suite, write docs/reliability.md.")
     parser.add_argument("--load", type=int, default=10, help="1 is what `make test` runs")
+    parser.add_argument("--keep", type=Path, help="a folder of reports: the page shows all in it")
     parser.add_argument("tests", nargs="*", help="files instead of all of tests/chaos")
     given = parser.parse_args(arguments)
     names = given.tests or sorted(str(path) for path in (ROOT / "tests/chaos").glob("test_*.py"))
     where = f"{os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}"
-    rows: list[Row] = []
-    began, worst = time.monotonic(), 0
-    for name in names:
-        code, more = run_file(name, given.load)
-        worst, rows = code or worst, rows + more
-        took_s = time.monotonic() - began
-        PAGE.write_text(page(rows, given.load, where, took_s), encoding="utf-8")
+    worst = 0
+    with tempfile.TemporaryDirectory() as folder:
+        kept = given.keep or Path(folder)
+        kept.mkdir(parents=True, exist_ok=True)
+        for name in names:
+            worst = run_file(name, given.load, kept) or worst
+            reports = sorted(kept.glob("*.xml"))
+            rows = [row for each in reports for row in read_rows(ET.parse(each).getroot())]
+            PAGE.write_text(page(rows, given.load, where), encoding="utf-8")
     return worst
 
 
