@@ -78,8 +78,8 @@ def page(rows: Iterable[Row], load: int, where: str) -> str:
         "# Reliability",
         "",
         f"Written by `make chaos` (`python -m tests.chaos_report --load {load}`): {verdict}. "
-        f"Load {load} of 10, on {where}, in {took_s / 60:.0f} minutes of tests. Apache Kafka and a Valkey "
-        "with an append-only file, each a process of its own, as are the workers.",
+        f"Load {load} of 10, on {where}, in {took_s / 60:.0f} minutes of tests. Apache Kafka and a "
+        "Valkey with an append-only file, each a process of its own, as are the workers.",
         "",
         f"Owed {total['owed']:,} messages under {total['faults']:,} faults and kills: "
         f"**lost {total['lost']:,}, doubled {total['doubled']:,}**, counted at the receivers. "
