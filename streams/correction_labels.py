@@ -14,13 +14,13 @@ from typing import Literal
 
 from classifiers.similarity import Fingerprint, cosine, resemblance
 from streams.feedback import Feedback
-from streams.stories import JOIN_COSINE, JOIN_SHORT_COSINE, SHORT_TERMS, TRANSLATED_FACTOR
+from streams.stories import JOIN_LIKENESS, JOIN_SHORT_LIKENESS, SHORT_TERMS, TRANSLATED_BONUS
 
 Rule = Literal["copy", "short", "long"]
 #: What decides: the setting in streams/stories.py, and what it is there.
 _SETTINGS: Mapping[Rule, tuple[str, float]] = {
-    "short": ("JOIN_SHORT_COSINE", JOIN_SHORT_COSINE),
-    "long": ("JOIN_COSINE", JOIN_COSINE),
+    "short": ("JOIN_SHORT_LIKENESS", JOIN_SHORT_LIKENESS),
+    "long": ("JOIN_LIKENESS", JOIN_LIKENESS),
 }
 _STEP = 0.01
 MAX_STEPS = 4
@@ -163,7 +163,7 @@ def _nearest(correction: Feedback, ours: Sequence[Joined], theirs: Sequence[Join
 
 def _likeness(one: Joined, other: Joined) -> float:
     found = cosine(one.fingerprint, other.fingerprint)
-    return found * TRANSLATED_FACTOR if _across(one, other) else found
+    return found + TRANSLATED_BONUS if _across(one, other) else found
 
 
 def _across(one: Joined, other: Joined) -> bool:

@@ -1,9 +1,11 @@
 -- Which story does each article of a batch belong to? One call, one answer, all of it atomic.
+-- Goes on after stories_search.lua, which finds what an article is like.
 --
 -- KEYS[1]  the tag that every key starts with (one hash slot)
 -- ARGV[1]  msgpack: settings by name (streams/stories.py says where each number comes from)
--- then     per article: id; msgpack of {story, published, chosen, words, countries, language, terms,
---          kinds}; digest, material digest, towns and signature in one; its facts; its facts as a copy
+-- then     per article: id; msgpack of {story, published, chosen, words, countries, language, kinds,
+--          bytes of terms}; digest, material digest, towns, terms (hash and weight, heaviest first)
+--          and signature in one; its facts; its facts as a copy
 -- then     per folded story to keep: story; members folded; version; bytes
 -- (No msgpack around bytes: cmsgpack knows only strings.)
 --
@@ -25,37 +27,20 @@
 --   stories               sorted set: stories by last seen
 --   into, left            hashes: merged story -> the kept one; article split off -> its story
 
-local POSTING, POSTING_BYTES, AT_ONCE = '>I4B', 5, 40
 local VERSION, VERSION_BYTES, STORY_CHARS, NUMBER, NUMBER_BYTES = '>c6c4I4c1', 15, 12, '>I4', 4
-local CHUNK, STORY_BYTES, TOWNS_BYTES, SIGNATURE_BYTES = 256, 6, 8, 128
-local HEAD, HEAD_BYTES = '>I6c8I2', STORY_BYTES + TOWNS_BYTES + 2
-local RECORD, RECORD_BYTES = '>I6c8I2c128I2', HEAD_BYTES + SIGNATURE_BYTES + 2
-local LANGUAGES = 8
-local NO_TOWN = '\0\0'
-
-local tag = KEYS[1]
-local set = cmsgpack.unpack(ARGV[1])
-local now = set.now
-local period = math.floor(now / set.period)
 
 -- `published` is 1; 0 is a correction, 2 a withdrawal.
 local function read_article(at)
   local says, marks = cmsgpack.unpack(ARGV[at + 1]), ARGV[at + 2]
   return {
     id = ARGV[at], story = says[1], published = says[2], chosen = says[3], words = says[4],
-    countries = says[5], language = says[6], terms = says[7],
-    kinds = says[8],
-    digest = string.sub(marks, 1, 6),
-    material = string.sub(marks, 7, 10), towns = string.sub(marks, 11, 18),
-    signature = string.sub(marks, 19), facts = ARGV[at + 3], copy = ARGV[at + 4],
+    countries = says[5], language = says[6], kinds = says[7],
+    digest = string.sub(marks, 1, 6), material = string.sub(marks, 7, 10),
+    towns = string.sub(marks, 11, 18), terms = string.sub(marks, 19, 18 + says[8]),
+    signature = string.sub(marks, 19 + says[8]), facts = ARGV[at + 3], copy = ARGV[at + 4],
   }
 end
 
-local function story_key(story) return tag .. 'story:' .. story end
-
--- What editors changed (editing.lua): few stories, so that reading all of them costs nothing.
-local into, merges = {}, redis.call('HGETALL', tag .. 'into')
-for i = 1, #merges, 2 do into[merges[i]] = merges[i + 1] end
 local any_left = redis.call('EXISTS', tag .. 'left') == 1
 
 -- The story that an article is in now, of the story that it joined.
@@ -92,231 +77,6 @@ local function remember(article, story, record, seq, flag, number)
   number = number and struct.pack(NUMBER, number) or record and string.sub(record, STORY_CHARS + 1, from - 1) or ''
   local version = struct.pack(VERSION, article.digest, article.material, seq, flag)
   redis.call('SET', tag .. 'a:' .. article.id, story .. number .. versions .. version, 'EX', set.keep_articles)
-end
-
--- A sum of products stays below this; what is above it counts the terms that were shared.
-local SHARED = 1048576
-
--- Many postings in one call: reading them one by one is most of the script's time.
-local MANY = '>' .. string.rep('I4B', AT_ONCE)
-
-local function add_postings(sums, list, weight, from)
-  local last = #list - POSTING_BYTES + 1
-  while from + (AT_ONCE - 1) * POSTING_BYTES <= last do
-    local many = { struct.unpack(MANY, list, from) }
-    for i = 1, 2 * AT_ONCE, 2 do
-      local number = many[i]
-      sums[number] = (sums[number] or 0) + weight * many[i + 1] + SHARED
-    end
-    from = from + AT_ONCE * POSTING_BYTES
-  end
-  for position = from, last, POSTING_BYTES do
-    local number, other = struct.unpack(POSTING, list, position)
-    sums[number] = (sums[number] or 0) + weight * other + SHARED
-  end
-end
-
--- Whether an article is in another language than this one, both of them languages we translate.
-local function translated(article, number)
-  local language = number % LANGUAGES
-  return language ~= article.language and language > 0 and article.language > 0
-end
-
--- Sum of products of the weights with every article that shares a term; heaviest terms first.
-local function similar_articles(article)
-  local terms, sums, budget = article.terms, {}, set.max_postings
-  local keys = {}
-  for i = 1, #terms, 2 do
-    for back = 0, set.periods - 1 do
-      keys[#keys + 1] = tag .. 'p:' .. (period - back) .. ':' .. terms[i]
-    end
-  end
-  if #keys == 0 then return sums end
-  local lists = redis.call('MGET', unpack(keys))
-  for at = 1, #keys do
-    local list = lists[at]
-    if list and budget > 0 then
-      local from = math.max(1, #list - set.max_list * POSTING_BYTES + 1)
-      budget = budget - (#list - from + 1) / POSTING_BYTES
-      add_postings(sums, list, terms[2 * math.ceil(at / set.periods)], from)
-    end
-  end
-  local mine = article.language
-  local few = math.min(set.few_shared, math.ceil(#terms / 2 * set.few_share))
-  for number, sum in pairs(sums) do
-    local shared = math.floor(sum / SHARED)
-    local likeness = sum - shared * SHARED
-    if shared < few then likeness = likeness * set.few_factor end
-    local language = number % LANGUAGES
-    if language ~= mine and language > 0 and mine > 0 then likeness = likeness * set.translated end
-    sums[number] = likeness
-  end
-  return sums
-end
-
--- Articles with a sum of at least so much, most alike first, no more than so many.
-local function most_alike(sums, floor, limit)
-  local found = {}
-  for number, sum in pairs(sums) do
-    if sum >= floor then found[#found + 1] = number end
-  end
-  table.sort(found, function(a, b)
-    if sums[a] ~= sums[b] then return sums[a] > sums[b] end
-    return a < b
-  end)
-  for i = #found, limit + 1, -1 do found[i] = nil end
-  return found
-end
-
-local function kept_story(home)
-  local story = string.format('%012x', home)
-  return into[story] or story
-end
-
-local function read_record(number, bytes)
-  local count = math.floor(number / LANGUAGES)
-  local from = (count % CHUNK) * RECORD_BYTES
-  return redis.call('GETRANGE', tag .. 'k:' .. math.floor(count / CHUNK), from, from + bytes - 1)
-end
-
--- A story that is still open: its id and what is known of it, or nothing.
-local function open_story(story, cache)
-  if cache[story] == nil then
-    local known = redis.call('HMGET', story_key(story), 'i', 'l', 'c')
-    cache[story] = known[1] and now - tonumber(known[2]) <= set.window and known or false
-  end
-  return story, cache[story]
-end
-
--- Towns are two bytes each, the main one first. One text about two towns is two reports.
-local function names_town(towns, town)
-  for at = 1, #towns, 2 do
-    if string.sub(towns, at, at + 1) == town then return true end
-  end
-  return false
-end
-
-local function elsewhere(ours, theirs)
-  local mine, other = string.sub(ours, 1, 2), string.sub(theirs, 1, 2)
-  if mine == NO_TOWN or other == NO_TOWN then return false end
-  return not names_town(theirs, mine) and not names_town(ours, other)
-end
-
--- Kinds are bits. A bomb and a knife are two incidents; who says no kind contradicts nobody.
-local function another_kind(ours, theirs)
-  return ours > 0 and theirs > 0 and bit.band(ours, theirs) == 0
-end
-
-local function is_copy(article, signature, words, towns)
-  if elsewhere(article.towns, towns) then return false end
-  local same = 0
-  for from = 1, SIGNATURE_BYTES, 32 do
-    local mine = { string.byte(article.signature, from, from + 31) }
-    local theirs = { string.byte(signature, from, from + 31) }
-    for i = 1, 32 do if mine[i] == theirs[i] then same = same + 1 end end
-  end
-  local alike = (same / SIGNATURE_BYTES - 1 / 256) / (1 - 1 / 256)
-  local fewer, more = math.min(words, article.words), math.max(words, article.words)
-  if fewer < set.copy_min_words then return same == SIGNATURE_BYTES and fewer == more end
-  if alike >= set.copy_alike then return true end
-  local shared = alike / (1 + alike) * (fewer + more)
-  return fewer >= set.cut_min_words and fewer >= set.cut_share * more
-    and shared >= set.cut_contained * fewer
-end
-
--- The story that holds a copy of this text, if any.
-local function story_of_copy(article, sums, cache)
-  for _, number in ipairs(most_alike(sums, set.copy_cosine, set.copy_tries)) do
-    local record = read_record(number, RECORD_BYTES)
-    if #record == RECORD_BYTES then
-      local home, towns, _, signature, words = struct.unpack(RECORD, record)
-      if is_copy(article, signature, words, towns) then
-        local story, known = open_story(kept_story(home), cache)
-        if known then return story, sums[number] end
-      end
-    end
-  end
-end
-
-local function apart(ours, theirs)
-  if ours == '' or theirs == '' then return false end
-  for country in string.gmatch(ours, '%u%u') do
-    if string.find(theirs, country, 1, true) then return false end
-  end
-  return true
-end
-
--- Mean likeness to the three nearest members of each story; the best story, and its score.
-local function nearest_story(article, sums, cache)
-  local three_of, order = {}, {}
-  local short = #article.terms < 2 * set.short_terms
-  for _, number in ipairs(most_alike(sums, set.member_floor, set.max_members)) do
-    local record = read_record(number, HEAD_BYTES)
-    if #record == HEAD_BYTES then
-      local home, towns, kinds = struct.unpack(HEAD, record)
-      home = kept_story(home)
-      local alike = sums[number]
-      if elsewhere(article.towns, towns) then
-        alike = alike * (short and set.elsewhere_short or set.elsewhere)
-        if translated(article, number) then alike = alike / set.translated end
-      elseif another_kind(article.kinds, kinds) and translated(article, number) then
-        alike = alike / set.translated
-      end
-      local three = three_of[home]
-      if not three then
-        three = {}
-        three_of[home], order[#order + 1] = three, home
-      end
-      if #three < 3 then
-        three[#three + 1] = alike
-      else
-        local least = 1
-        for i = 2, 3 do if three[i] < three[least] then least = i end end
-        if alike > three[least] then three[least] = alike end
-      end
-    end
-  end
-  local join = short and set.join_short or set.join
-  local chosen, high = nil, 0
-  for _, home in ipairs(order) do
-    local three = three_of[home]
-    table.sort(three, function(a, b) return a > b end)
-    if three[1] >= join then
-      local story, known = open_story(home, cache)
-      if known then
-        local members = math.max(1, math.min(3, tonumber(known[1])))
-        local score = math.min(three[1], (three[1] + (three[2] or 0) + (three[3] or 0)) / members)
-        if apart(article.countries, known[3]) then score = score * set.apart end
-        if score > high or (score == high and chosen and story < chosen) then
-          chosen, high = story, score
-        end
-      end
-    end
-  end
-  if high >= join then return chosen, high end
-end
-
-local function index(article, story)
-  local count = redis.call('INCR', tag .. 'n') % (4294967296 / LANGUAGES)
-  local number = count * LANGUAGES + article.language
-  local terms = article.terms
-  for i = 1, math.min(#terms, 2 * set.max_indexed), 2 do
-    local key = tag .. 'p:' .. period .. ':' .. terms[i]
-    local length = redis.call('APPEND', key, struct.pack(POSTING, number, terms[i + 1]))
-    if length == POSTING_BYTES then
-      redis.call('EXPIRE', key, set.keep_index)
-    elseif length >= 2 * set.max_list * POSTING_BYTES then
-      redis.call('SET', key, redis.call('GETRANGE', key, -set.max_list * POSTING_BYTES, -1), 'KEEPTTL')
-    end
-  end
-  local signature = article.signature
-  if signature == '' then signature = string.rep('\0', SIGNATURE_BYTES) end
-  local record = struct.pack(RECORD, tonumber(story, 16), article.towns, article.kinds,
-    signature, math.min(article.words, 65535))
-  local chunk = tag .. 'k:' .. math.floor(count / CHUNK)
-  redis.call('SETRANGE', chunk, (count % CHUNK) * RECORD_BYTES, record)
-  redis.call('EXPIRE', chunk, set.keep_index)
-  return number
 end
 
 -- Append a member; what the story is known by grows with it.
@@ -363,17 +123,17 @@ end
 local function first_time(article)
   if article.chosen == 0 then return { 'o', '', 0, 0, 0 } end
   local cache = {}
-  local sums = similar_articles(article)
+  local sums, likely = similar_articles(article)
   local story, score
   if article.published == 1 and #article.signature == SIGNATURE_BYTES then
-    story, score = story_of_copy(article, sums, cache)
+    story, score = story_of_copy(article, sums, likely, cache)
   end
   if story then
-    local seq = append(story, article, article.copy, score / 65025)
+    local seq = append(story, article, article.copy, score)
     remember(article, story, nil, seq, 'c')
-    return { 'c', story, seq, 0, math.floor(score / 255) }
+    return { 'c', story, seq, 0, math.floor(score * 255) }
   end
-  story, score = nearest_story(article, sums, cache)
+  story, score = nearest_story(article, sums, likely, cache)
   if not story and article.published == 2 then return { 'o', '', 0, 0, 0 } end
   if not story then
     story, score = article.story, 0
@@ -383,10 +143,10 @@ local function first_time(article)
       return { 'm', story, 1, 1, 0 }
     end
   end
-  local seq = append(story, article, article.facts, score / 65025)
+  local seq = append(story, article, article.facts, score)
   redis.call('HINCRBY', story_key(story), 'i', 1)
   remember(article, story, nil, seq, 'm', index(article, story))
-  return { 'm', story, seq, 0, math.floor(score / 255) }
+  return { 'm', story, seq, 0, math.floor(score * 255) }
 end
 
 for at = 2 + 5 * set.articles, #ARGV, 4 do

@@ -13,7 +13,7 @@ from connectors.sinks.slack_actions import Choice
 from streams.correction_labels import Joined, Judged, judge_corrections
 from streams.corrections import corrections_in_file
 from streams.feedback import Feedback, encode_feedback
-from streams.stories import JOIN_SHORT_COSINE
+from streams.stories import JOIN_SHORT_LIKENESS
 from tests.reports import DEPOT, DEPOT_RETOLD, FERRY
 
 
@@ -63,7 +63,7 @@ def test_a_split_that_would_be_needed_again_names_rule_likeness_and_cure() -> No
     (mistake,) = judged.joined_wrongly
     assert (mistake.one.article_id, mistake.rule, mistake.likeness) == ("f1", "short", 0.26)
     (cure,) = judged.cures
-    assert (cure.setting, cure.now) == ("JOIN_SHORT_COSINE", JOIN_SHORT_COSINE)
+    assert (cure.setting, cure.now) == ("JOIN_SHORT_LIKENESS", JOIN_SHORT_LIKENESS)
     assert cure.better == pytest.approx(0.27)
     assert (cure.prevents, cure.undoes, cure.joins) == (1, 0, 3)
 
