@@ -1,13 +1,12 @@
 """Which title tells a story most clearly to this newsroom.
 
-Owns the order of titles. A number that grows with clarity; the first of equals stays, until one
-says the same and how many died of it.
+Owns the order of titles: by form, then by who knows of more dead, then by who wrote first.
 """
 
 from __future__ import annotations
 
-import functools
 import re
+from typing import NamedTuple
 
 from classifiers.numbers import find_tolls
 from classifiers.similarity import stems
@@ -53,16 +52,41 @@ def clarity(facts: Facts, languages: tuple[str, ...]) -> float:
     return points
 
 
-def outdoes(title: str, held: str) -> bool:
+class Title(NamedTuple):
+    """A title, how clear it is, when it was written (seconds), and how many dead it names."""
+
+    words: str
+    clarity: float
+    at: float
+    killed: int = 0
+
+
+def tells_better(one: Title, held: Title) -> bool:
+    """Whether a title serves better than the one held so far. It does not matter which of the
+    two came first, but for who wrote first when both are as good.
+    """
+    if abs(one.clarity - held.clarity) <= TOLL_POINTS:
+        if _outdoes(one, held):
+            return True
+        if _outdoes(held, one):
+            return False
+    return (one.clarity, -one.at, held.words) > (held.clarity, -held.at, one.words)
+
+
+def title_of(facts: Facts, languages: tuple[str, ...]) -> Title:
+    """The title of an article."""
+    dead = any(kind == "killed" for kind, _ in facts.tolls)
+    tolls = find_tolls(facts.title) if dead else ()
+    named = [toll.number for toll in tolls if toll.kind == "killed"]
+    at = facts.reported_at.timestamp()
+    return Title(facts.title, clarity(facts, languages), at, max(named, default=0))
+
+
+def _outdoes(title: Title, held: Title) -> bool:
     """Whether a title says what the held one does, and that more died of it: "55 killed in
     Rwanda floods" is out of date when 130 are.
     """
-    if _killed(title) <= _killed(held):
+    if title.killed <= held.killed:
         return False
-    both = {stem for stem in stems(title) & stems(held) if len(stem) >= STEM_CHARS}
+    both = {stem for stem in stems(title.words) & stems(held.words) if len(stem) >= STEM_CHARS}
     return len(both) >= SHARED_STEMS
-
-
-@functools.lru_cache(maxsize=10_000)
-def _killed(title: str) -> int:
-    return max((toll.number for toll in find_tolls(title) if toll.kind == "killed"), default=0)

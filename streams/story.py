@@ -13,8 +13,8 @@ import msgspec
 
 from classifiers.topics import LABELS
 from connectors.records import Alert, AlertKind, Evidence, Place, Report, Story, Toll, TopicScore
-from streams.facts import Facts, PlaceFact, moment
-from streams.headline import TOLL_POINTS, clarity, outdoes
+from streams.facts import EvidenceFact, Facts, PlaceFact, moment
+from streams.headline import Title, tells_better, title_of
 from streams.material import MAX_NEW_PLACES, Growth, Verdict, judge, prioritise
 from streams.pace import MAX_TIMES, Speed, jump, still_breaking
 from streams.publishers import publisher_key
@@ -25,6 +25,7 @@ MAX_STORY_PLACES = 8
 MAX_STORY_EVIDENCE = 5
 #: What came while a story was muted and is told when it is not any more.
 MAX_MISSED = 8
+_TOLLS = {"killed": 0, "injured": 1, "missing": 2, "kidnapped": 3, "detained": 4}
 
 Outcome = Literal["new", "update", "joined", "duplicate"]
 
@@ -32,18 +33,22 @@ Outcome = Literal["new", "update", "joined", "duplicate"]
 class Folded(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     """A story after some of its members, with what later members are judged against.
 
-    `articles` are the ids of all members; `withdrawn` those that their publishers withdrew.
-    `places` come with the number of articles that name them; `times` are (reported at, seconds;
-    publisher) of the latest articles, in order of time; `broke` is its last jump in speed.
+    `title` is the headline as it is judged, of article `headline_from`. `articles` are the ids
+    of all members; `withdrawn` those that their publishers withdrew.
+    `places` come with the number of articles that name them and who named them first (seconds,
+    rank there); `evidence` and `tolls` with when they were first reported. `times` are (reported
+    at, seconds; publisher) of the latest articles, in order of time; `broke` is its last jump.
     `missed` is what would have rung while the story was muted.
     """
 
     story: Story
-    clarity: float
+    title: Title
     headline_from: str
     articles: tuple[str, ...]
     withdrawn: tuple[str, ...] = ()
-    places: tuple[tuple[PlaceFact, int], ...] = ()
+    places: tuple[tuple[PlaceFact, int, float, int], ...] = ()
+    evidence: tuple[tuple[float, EvidenceFact], ...] = ()
+    tolls: tuple[tuple[float, Toll], ...] = ()
     times: tuple[tuple[float, str], ...] = ()
     broke: Speed | None = None
     missed: tuple[str, ...] = ()
@@ -156,7 +161,7 @@ def _empty(facts: Facts, story_id: str) -> Folded:
         last_seen=facts.reported_at,
         changes=(),
     )
-    return Folded(story=story, clarity=-2.0, headline_from="", articles=())
+    return Folded(story=story, title=Title("", -2.0, 0.0), headline_from="", articles=())
 
 
 def add(before: Folded | None, facts: Facts, story_id: str, languages: tuple[str, ...]) -> Folded:
@@ -173,8 +178,7 @@ def add(before: Folded | None, facts: Facts, story_id: str, languages: tuple[str
     )
     before = msgspec.structs.replace(before, story=story, articles=articles)
     if facts.copy:
-        story = msgspec.structs.replace(story, tolls=_tolls(story.tolls, facts))
-        return msgspec.structs.replace(before, story=story)
+        return _with_tolls(before, facts)
     if facts.status == "withdrawn" and story.reports:
         gone = _withdrawn(before, facts)
         all_gone = all(report.article_id in gone for report in story.reports)
@@ -194,16 +198,19 @@ def _times_after(before: Folded, facts: Facts) -> tuple[tuple[float, str], ...]:
 
 def _counted(before: Folded, facts: Facts) -> Folded:
     """Topics, evidence, places, tolls and reports with those of one more article."""
-    places = _places(before.places, facts)
+    before = _with_tolls(before, facts)
+    places, evidence = _places(before.places, facts), _evidence(before.evidence, facts)
     story = msgspec.structs.replace(
         before.story,
         topics=_topics(before.story.topics, facts),
-        evidence=_evidence(before.story.evidence, facts),
+        evidence=tuple(
+            Evidence(topic=one.topic, words=one.words, sentence=one.sentence)
+            for _, one in evidence[:MAX_STORY_EVIDENCE]
+        ),
         places=tuple(
             Place(name=p.name, country=p.country, latitude=p.latitude, longitude=p.longitude)
-            for p, _ in places[:MAX_STORY_PLACES]
+            for p, *_ in places[:MAX_STORY_PLACES]
         ),
-        tolls=_tolls(before.story.tolls, facts),
         reports=_reports(before.story.reports, facts),
         withdrawn=False,
         corrected=(
@@ -213,27 +220,23 @@ def _counted(before: Folded, facts: Facts) -> Folded:
         ),
     )
     withdrawn = tuple(gone for gone in before.withdrawn if gone != facts.article_id)
-    return msgspec.structs.replace(before, story=story, places=places, withdrawn=withdrawn)
+    return msgspec.structs.replace(
+        before, story=story, places=places, evidence=evidence, withdrawn=withdrawn
+    )
 
 
 def _told(before: Folded, facts: Facts, languages: tuple[str, ...]) -> Folded:
-    """The headline and summary: of the clearest article, of its newer edition, or of one as
-    clear that knows of more dead.
-    """
-    clear = clarity(facts, languages)
+    """The headline and summary: of the clearest article, or of its newer edition."""
+    title = title_of(facts, languages)
     newer = facts.article_id == before.headline_from
-    near = clear >= before.clarity - TOLL_POINTS and outdoes(facts.title, before.story.headline)
-    if clear <= before.clarity and not (newer or near):
+    if not newer and not tells_better(title, before.title):
         return before
-    clear = max(clear, before.clarity) if near else clear
     story = msgspec.structs.replace(
         before.story, headline=facts.title, language=facts.language, summary=facts.summary
     )
     if not facts.title:
         story = msgspec.structs.replace(story, headline=facts.summary[:120])
-    return msgspec.structs.replace(
-        before, story=story, clarity=clear, headline_from=facts.article_id
-    )
+    return msgspec.structs.replace(before, story=story, title=title, headline_from=facts.article_id)
 
 
 def _alert(folded: Folded, kind: AlertKind, by: Facts | float) -> Alert:
@@ -272,8 +275,8 @@ def _new_places(before: Folded, facts: Facts) -> tuple[str, ...]:
     if not facts.places or len(before.places) >= MAX_NEW_PLACES:
         return ()
     best = facts.places[0]
-    countries = {place.country for place, _ in before.places}
-    names = {(place.country, place.name) for place, _ in before.places}
+    countries = {place.country for place, *_ in before.places}
+    names = {(place.country, place.name) for place, *_ in before.places}
     known = best.country in countries if best.is_country else (best.country, best.name) in names
     return () if known else (best.name,)
 
@@ -289,39 +292,50 @@ def _topics(topics: tuple[TopicScore, ...], facts: Facts) -> tuple[TopicScore, .
     )
 
 
-def _evidence(evidence: tuple[Evidence, ...], facts: Facts) -> tuple[Evidence, ...]:
+def _evidence(
+    evidence: tuple[tuple[float, EvidenceFact], ...], facts: Facts
+) -> tuple[tuple[float, EvidenceFact], ...]:
     """The first evidence for each topic, from whoever reported on it first."""
-    shown = {one.topic for one in evidence}
-    more = tuple(
-        Evidence(topic=one.topic, words=one.words, sentence=one.sentence)
-        for one in facts.evidence
-        if one.topic not in shown and one.words
-    )
-    return (*evidence, *more)[:MAX_STORY_EVIDENCE]
+    at = facts.reported_at.timestamp()
+    first = {one.topic: (when, one) for when, one in evidence}
+    for one in facts.evidence:
+        if one.words and (one.topic not in first or at < first[one.topic][0]):
+            first[one.topic] = (at, one)
+    return tuple(sorted(first.values(), key=lambda pair: (pair[0], pair[1].topic)))
 
 
 def _places(
-    places: tuple[tuple[PlaceFact, int], ...], facts: Facts
-) -> tuple[tuple[PlaceFact, int], ...]:
-    """Places by how many articles name them; of equals the first named stays first."""
-    counts = {(place.country, place.name): (place, count) for place, count in places}
-    for place in facts.places:
-        kept, count = counts.get((place.country, place.name), (place, 0))
-        counts[place.country, place.name] = (kept, count + 1)
-    return tuple(sorted(counts.values(), key=lambda item: -item[1]))
+    places: tuple[tuple[PlaceFact, int, float, int], ...], facts: Facts
+) -> tuple[tuple[PlaceFact, int, float, int], ...]:
+    """Places by how many articles name them; of equals the first named comes first."""
+    at = facts.reported_at.timestamp()
+    named = {(each[0].country, each[0].name): each for each in places}
+    for rank, place in enumerate(facts.places):
+        kept, count, when, where = named.get((place.country, place.name), (place, 0, at, rank))
+        when, where = min((when, where), (at, rank))
+        named[place.country, place.name] = (kept, count + 1, when, where)
+    return tuple(sorted(named.values(), key=lambda item: (-item[1], *item[2:], item[0].name)))
 
 
-def _tolls(tolls: tuple[Toll, ...], facts: Facts) -> tuple[Toll, ...]:
-    """The highest number of each kind and who said it; a correction's number replaces it."""
-    highest = {toll.kind: toll for toll in tolls}
+def _with_tolls(before: Folded, facts: Facts) -> Folded:
+    """The highest number of each kind and who said it first; a correction's replaces it."""
+    at = facts.reported_at.timestamp()
+    highest = {toll.kind: (when, toll) for when, toll in before.tolls}
     named = dict(facts.said_by)
     for kind, number in facts.tolls:
-        said = highest.get(kind)
-        if said is None or number > said.number or facts.status == "correction":
-            highest[kind] = Toll(
-                kind=kind, number=number, publisher=facts.publisher, said_by=named.get(kind, "")
-            )
-    return tuple(highest.values())
+        when, said = highest.get(kind, (at, None))
+        corrects = facts.status == "correction" and (said is None or number != said.number)
+        earlier = said is not None and number == said.number and at < when
+        if said is None or number > said.number or corrects or earlier:
+            publisher, who = facts.publisher, named.get(kind, "")
+            highest[kind] = (at, Toll(kind=kind, number=number, publisher=publisher, said_by=who))
+    tolls = tuple(highest[kind] for kind in sorted(highest, key=_gravest_first))
+    story = msgspec.structs.replace(before.story, tolls=tuple(toll for _, toll in tolls))
+    return msgspec.structs.replace(before, story=story, tolls=tolls)
+
+
+def _gravest_first(kind: str) -> tuple[int, str]:
+    return _TOLLS.get(kind, len(_TOLLS)), kind
 
 
 def _reports(reports: tuple[Report, ...], facts: Facts) -> tuple[Report, ...]:
@@ -343,4 +357,4 @@ def _reports(reports: tuple[Report, ...], facts: Facts) -> tuple[Report, ...]:
         reported_at=facts.reported_at,
         language=facts.language,
     )
-    return tuple(sorted((*reports, report), key=lambda one: one.reported_at))
+    return tuple(sorted((*reports, report), key=lambda one: (one.reported_at, one.article_id)))

@@ -112,13 +112,43 @@ def test_a_toll_names_whom_the_report_names_beside_its_publisher() -> None:
 
 
 def test_a_headline_goes_when_one_as_clear_knows_of_more_dead() -> None:
-    early = facts(title="At least 55 killed in flash floods in the Traun valley")
+    floods = "At least 55 killed in flash floods in the Traun valley"
+    early = facts(title=floods, tolls=(("killed", 55),))
     silent = facts("a2", title="Flash floods in Traun valley: rescuers are still searching")
-    late = facts("a3", title="Flash floods in the Traun valley killed 130, rescuers say")
-    other = facts("a4", title="Separate landslide near the Mur: 400 people have been killed")
+    late = facts(
+        "a3", title="Flash floods in the Traun valley killed 130", tolls=(("killed", 130),)
+    )
+    other = facts("a4", title="A landslide near the Mur killed 400", tolls=(("killed", 400),))
     steps = _fold(early, silent, late, other)
     headlines = [step.folded.story.headline for step in steps]
     assert headlines == [early.title, early.title, late.title, late.title]
+
+
+@given(st.permutations(range(6)))
+def test_what_a_story_says_does_not_hang_on_the_order_in_which_articles_came(
+    order: list[int],
+) -> None:
+    titles = ["Drones set oil depot near Bryansk ablaze", "Oil depot near Bryansk burns: 3 killed"]
+    members = [
+        msgspec.structs.replace(
+            facts(
+                f"a{n}",
+                publisher=f"Paper {n}",
+                title=titles[n % 2] + "!" * (n // 2),
+                minutes=n,
+                topics=(("drone_strike", 0.9), ("arson", 0.6 + n / 100))[: 1 + n % 2],
+                places=(BRYANSK, RUSSIA) if n % 3 else (KYIV,),
+                tolls=(("killed", 3),) if n % 2 else (),
+            ),
+            said_by=(("killed", f"police {n}"),),
+        )
+        for n in range(6)
+    ]
+    shuffled = _fold(*[members[n] for n in order])[-1].folded.story
+    sorted_ = _fold(*members)[-1].folded.story
+    same = {"revision": 0, "changes": ()}
+    assert msgspec.structs.replace(shuffled, **same) == msgspec.structs.replace(sorted_, **same)
+    assert shuffled.tolls[0].said_by == "police 1"
 
 
 def test_publishers_stand_in_the_order_of_their_own_clocks() -> None:
