@@ -114,11 +114,13 @@ def test_a_toll_names_whom_the_report_names_beside_its_publisher() -> None:
 def test_a_headline_goes_when_one_as_clear_knows_of_more_dead() -> None:
     floods = "At least 55 killed in flash floods in the Traun valley"
     early = facts(title=floods, tolls=(("killed", 55),))
-    silent = facts("a2", title="Flash floods in Traun valley: rescuers are still searching")
-    late = facts(
-        "a3", title="Flash floods in the Traun valley killed 130", tolls=(("killed", 130),)
+    silent = facts(
+        "a2", title="Flash floods in Traun valley: rescuers are still searching", minutes=1
     )
-    other = facts("a4", title="A landslide near the Mur killed 400", tolls=(("killed", 400),))
+    said = "Flash floods in the Traun valley killed 130"
+    late = facts("a3", title=said, tolls=(("killed", 130),), minutes=2)
+    said = "A landslide near the Mur killed 400"
+    other = facts("a4", title=said, tolls=(("killed", 400),), minutes=3)
     steps = _fold(early, silent, late, other)
     headlines = [step.folded.story.headline for step in steps]
     assert headlines == [early.title, early.title, late.title, late.title]
