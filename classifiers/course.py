@@ -29,9 +29,10 @@ from classifiers.train import Recipe
 SHIPPED: Final = Path(__file__).parent / "artifacts" / "course.npz"
 #: The split in time: a trial model learns from what is older and is judged on what is younger.
 SPLIT: Final = "2023"
-#: The judged sets by their names in floors.json. The natural mix is never learned from.
-ENGLISH, OTHERS, NATURAL = "english", "other_languages", "natural"
-SETS: Final = (ENGLISH, OTHERS, NATURAL)
+#: The judged sets by their names in floors.json. The last two are never learned from.
+ENGLISH, OTHERS, NATURAL, FEED = "english", "other_languages", "natural", "feed_items"
+SETS: Final = (ENGLISH, OTHERS, NATURAL, FEED)
+NEVER_LEARNED: Final = (NATURAL, FEED)
 _NOT_JUDGED: Final = 255
 
 
@@ -143,13 +144,14 @@ def build(directory: Path, recipe: Recipe) -> Course:
     unlabelled = directory / examples.UNLABELLED_FILE
     natural = examples.read_labelled_since(unlabelled, examples.NATURAL_LABELS)
     since = {example.id for example in examples.read_labelled_since(unlabelled)}
-    reports = known + natural
+    reports = known + natural + examples.read_feed_items(directory)
     learned = np.arange(len(reports)) < len(known)
     judged = np.full(len(reports), _NOT_JUDGED, dtype=np.uint8)
     for row, report in enumerate(known):
         if report.date >= SPLIT and report.id not in since:
             judged[row] = SETS.index(ENGLISH if report.language == HOME_LANGUAGE else OTHERS)
-    judged[~learned] = SETS.index(NATURAL)
+    judged[len(known) :] = SETS.index(NATURAL)
+    judged[len(known) + len(natural) :] = SETS.index(FEED)
     early = learned & np.array([report.date < SPLIT for report in reports])
     facts = train.facts_of(known, recipe)
     return _course(
@@ -191,6 +193,7 @@ def save(course: Course, path: Path) -> None:
         answers_english=course.answers[ENGLISH],
         answers_other_languages=course.answers[OTHERS],
         answers_natural=course.answers[NATURAL],
+        answers_feed_items=course.answers[FEED],
     )
 
 

@@ -88,7 +88,7 @@ def retrain(
     answers: dict[str, Labels] = {}
     judged: dict[str, Judgement] = {}
     for name in courses.SETS:
-        judge = trained if name == courses.NATURAL else trial
+        judge = trained if name in courses.NEVER_LEARNED else trial
         answers[name], judged[name] = answer(judge, course, name)
     return Candidate(trained, answers, judged)
 

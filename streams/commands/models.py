@@ -28,7 +28,12 @@ app = typer.Typer(add_completion=False)
 
 Config = Annotated[Path | None, typer.Option(help="The configuration file.")]
 _T = TypeVar("_T")
-_SETS = {"english": "English", "other_languages": "others", "natural": "natural"}
+_SETS = {
+    "english": "English",
+    "other_languages": "others",
+    "natural": "natural",
+    "feed_items": "feed",
+}
 
 
 @app.callback(invoke_without_command=True)

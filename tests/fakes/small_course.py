@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from classifiers import course, teaching
-from classifiers.course import NATURAL, SETS, Course
+from classifiers.course import NEVER_LEARNED, SETS, Course
 from classifiers.tokens import I64
 
 EARLY, JUDGED = 900, 150
@@ -24,10 +24,10 @@ def small_course() -> Course:
     early = np.flatnonzero(whole.early & whole.labels.any(axis=1))
     quiet = np.flatnonzero(whole.early & ~whole.labels.any(axis=1))
     parts = [_evenly(early, EARLY), _evenly(quiet, EARLY // 3)]
-    # The natural mix whole: of a part of it one false bell more would be twenty per 1,000.
-    parts += [_evenly(whole.judged_rows(name), JUDGED) for name in SETS if name != NATURAL]
-    parts.append(whole.judged_rows(NATURAL))
-    rows = np.sort(np.concatenate(parts))
+    # What is never learned from whole: of a part one false bell more would be twenty per 1,000.
+    parts += [_evenly(whole.judged_rows(name), JUDGED) for name in SETS]
+    parts += [whole.judged_rows(name) for name in NEVER_LEARNED]
+    rows = np.unique(np.concatenate(parts))
     windows = np.flatnonzero(np.isin(whole.window_texts, rows))
     part = replace(
         whole,

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from connectors.records import Place
+from connectors.records import Place, TopicScore
 from streams.settings import SubscriptionSettings, Target
 from streams.subscriptions import Destination, Wish, matches, wishes
 from tests.fakes.alerts import MORNING, make_alert, make_report
@@ -51,6 +51,26 @@ def wish(subscription_id: str = "desk", **fields: Any) -> SubscriptionSettings:
 )
 def test_a_subscription_matches_what_it_asks_for(fields: dict[str, Any], wanted: bool) -> None:
     assert matches(wish(**fields), make_alert(priority="urgent")) is wanted
+
+
+def test_a_topic_below_the_lines_threshold_rings_only_where_it_is_asked_for() -> None:
+    weak = make_alert(topics=(TopicScore(topic="arson", label="Arson", probability=0.4),))
+
+    def line(topic: str) -> float:
+        return {"arson": 0.5}.get(topic, 2.0)
+
+    assert not matches(wish(), weak, line)
+    assert matches(wish(thresholds={"arson": 0.35}), weak, line)
+    assert not matches(wish(thresholds={"arson": 0.35}, topics=("bombing",)), weak, line)
+    assert not matches(wish(thresholds={"arson": 0.35}, min_probability=0.6), weak, line)
+    (told,) = wishes([wish("bold", thresholds={"arson": 0.4}), wish()], weak, MORNING, {}, line)
+    assert told.destination.subscriptions == ("bold",)
+
+
+def test_a_subscription_may_be_stricter_than_the_line() -> None:
+    sure = make_alert(topics=(TopicScore(topic="arson", label="Arson", probability=0.7),))
+    assert matches(wish(), sure, lambda topic: 0.5)
+    assert not matches(wish(thresholds={"arson": 0.8}), sure, lambda topic: 0.5)
 
 
 def test_any_publisher_language_or_country_of_the_story_is_enough() -> None:
