@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import getpass
 import logging
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -19,7 +21,9 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from classifiers import artifact, cards, course, language, language_training, teaching, train
 from classifiers.course import CourseError
 from classifiers.examples import ExampleError, read_directory
+from classifiers.lessons import lessons_of
 from classifiers.own_topics import OwnTopicError
+from classifiers.topics import TOPICS
 from streams.logs import escape
 from streams.model_files import SHIPPED_RECORD, ModelFileError
 from streams.model_records import ModelRecord
@@ -113,21 +117,23 @@ def _train_newsroom(config: Path | None, *, promote: bool) -> None:
 
 async def _learn(settings: Settings, *, promote: bool) -> Training:
     redis = connect_redis(settings.redis.url.get_secret_value())
-    console, lessons = Console(stderr=True), course.load()
-    columns = (TextColumn("training"), BarColumn(), TimeElapsedColumn())
+    lessons = course.load()
     try:
-        with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-            task = bar.add_task("training", total=teaching.steps(lessons))
-            return await train_newsroom(
-                settings,
-                redis,
-                getpass.getuser(),
-                lessons,
-                promote=promote,
-                done=lambda: bar.advance(task),
-            )
+        with _bar(teaching.steps(lessons)) as done:
+            who = getpass.getuser()
+            return await train_newsroom(settings, redis, who, lessons, promote=promote, done=done)
     finally:
         await redis.aclose()
+
+
+@contextlib.contextmanager
+def _bar(steps: int) -> Iterator[Callable[[], None]]:
+    """A bar for a person at a terminal; gives what to call after each step."""
+    console = Console(stderr=True)
+    columns = (TextColumn("training"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task("training", total=steps)
+        yield lambda: bar.advance(task)
 
 
 def told(training: Training) -> list[str]:
@@ -157,7 +163,8 @@ def told(training: Training) -> list[str]:
 def _train_shipped(data: Path, recipe: train.Recipe, card: Path | None) -> str:
     """Train the model that ships, and write the course beside it."""
     lessons = course.build(data, recipe)
-    made = teaching.retrain(lessons, [])
+    with _bar(teaching.steps(lessons)) as done:
+        made = teaching.retrain(lessons, [], done=done)
     version = artifact.save(made.trained, artifact.SHIPPED)
     names = sorted(missed_floors(made.judged))
     course.save(
@@ -181,7 +188,10 @@ def _train_topics(
     examples = read_directory(data)
     if before:
         examples = [example for example in examples if example.date < before]
-    trained = train.fit(examples, train.Recipe(aim_precision=aim_precision))
+    recipe = train.Recipe(aim_precision=aim_precision)
+    rows, facts = lessons_of(examples, recipe.bits, TOPICS), train.facts_of(examples, recipe)
+    with _bar(recipe.folds) as done:
+        trained = train.fit_lessons(rows, recipe, TOPICS, facts, done)
     version = artifact.save(trained, out)
     if card:
         cards.write_card(data, artifact.load(out), card)
