@@ -81,9 +81,9 @@ def page(rows: Iterable[Row], load: int, where: str) -> str:
         f"Load {load} of 10, on {where}, in {took_s / 60:.0f} minutes of tests. Apache Kafka and a "
         "Valkey with an append-only file, each a process of its own, as are the workers.",
         "",
-        f"Owed {total['owed']:,} messages under {total['faults']:,} faults and kills: "
-        f"**lost {total['lost']:,}, doubled {total['doubled']:,}**, counted at the receivers. "
-        "Tests without figures assert the same of their own counts.",
+        f"Owed {total['owed']:,} messages, choices and articles under {total['faults']:,} faults "
+        f"and kills: **lost {total['lost']:,}, doubled {total['doubled']:,}**, counted at the "
+        "receivers. Tests without figures assert the same of their own counts.",
         *_fresh_words([seconds for row in rows for seconds in row.fresh_s]),
         "",
         "| what was tried | cases held | owed | lost | doubled | faults and kills "
