@@ -7,6 +7,7 @@ story itself, and needs neither the classifier nor Kafka for it.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Literal, cast
@@ -47,7 +48,9 @@ DECIDED_SINCE = timedelta(days=30)
 # A worker does a decision within half a second; a page that waits longer says that it waits.
 DONE_WITHIN_S, LOOK_EVERY_S = 4.0, 0.1
 
-Id = Annotated[str, msgspec.Meta(max_length=200, pattern=r"^[^|{}\s]*$")]
+# Nothing that could name another key of ours.
+_ID = r"^[^|:{}\s]*$"
+Id = Annotated[str, msgspec.Meta(max_length=200, pattern=_ID)]
 Verdict = Literal["relevant", "not_relevant", "wrong_topic", "mute", "unmute", "split", "merge"]
 
 
@@ -86,6 +89,8 @@ class StoryPages:
     async def story(self, request: web.Request) -> web.Response:
         """Everything that is known of one story."""
         story_id = request.match_info["story"]
+        if not re.match(_ID, story_id):
+            raise web.HTTPNotFound(text="that is no story\n")
         with redis_needed():
             kept = await self._entries(story_id)
             attempts = await self._ledger.attempts(ALL_ATTEMPTS)

@@ -291,6 +291,15 @@ def test_a_story_s_page_tells_all_and_takes_what_people_decide(
     assert witness.complaints == []
 
 
+def test_who_may_only_read_sees_no_button_that_acts(open_page: OpenPage) -> None:
+    page = open_page()
+    expect(page.locator("button:visible", has_text="Pause")).to_have_count(2)
+    page.evaluate("document.documentElement.dataset.role = 'read'")
+    looking = re.compile("^(Dark|Light|Show|Search|Show more|Show all)$")
+    for words in page.locator("button:visible").all_inner_texts():
+        assert looking.match(words), words
+
+
 def test_a_span_of_time_is_counted_before_it_is_sent_again(open_page: OpenPage) -> None:
     page = open_page()
     page.get_by_role("button", name="Send again to terminal what it was told lately").click()

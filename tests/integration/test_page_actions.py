@@ -113,7 +113,8 @@ async def test_a_story_tells_how_it_came_about_and_which_reports_rang(page: Page
     assert told["evidence"][0]["words"]
     assert [one["id"] for one in told["others"]] == [ferry]
     assert "sabotage" in [one["id"] for one in told["topics"]]
-    assert (await page.client.get("/api/stories/nothing")).status == 404
+    for unknown in ("nothing", f"{depot}:m", "wirebell:canary"):
+        assert (await page.client.get(f"/api/stories/{unknown}")).status == 404
 
 
 async def test_a_verdict_is_taken_kept_and_shown_with_its_name(page: Page) -> None:

@@ -1,10 +1,11 @@
 // Acting: a POST with the header that no form or link on another site can send.
 
-// Who may only read is told so once, at the foot of the page.
+// Who may only read is told so once, at the foot of the page, and sees no button that acts.
 export async function showRole(line) {
   const answer = await fetch("/api/me").catch(() => null);
   if (!answer?.ok) return;
   const { role, who } = await answer.json();
+  document.documentElement.dataset.role = role;
   line.firstElementChild.textContent = `You may read, as ${who}.`;
   line.hidden = role !== "read";
 }

@@ -68,9 +68,10 @@ export function safeLink(url, text) {
   return el("a", { attributes: { href: url, rel: "noopener noreferrer nofollow", target: "_blank" } }, text);
 }
 
-// A quiet button; `name` is what a screen reader says where the words alone are not enough.
-export function quietButton(words, press, name = "") {
-  const button = el("button", { className: "quiet", attributes: { type: "button" } }, words);
+// A quiet button; `name` is what a screen reader says where the words alone are not enough. One
+// that acts is not there for who may only read.
+export function quietButton(words, press, { name = "", acts = true } = {}) {
+  const button = el("button", { className: acts ? "quiet acts" : "quiet", attributes: { type: "button" } }, words);
   if (name) button.setAttribute("aria-label", name);
   button.addEventListener("click", async () => {
     button.disabled = true;

@@ -71,7 +71,7 @@ function others(list) {
 }
 
 export function splitButton(report) {
-  return quietButton("Split off", () => decide("split", { article: report.article_id }), `Split off the report of ${report.publisher}`);
+  return quietButton("Split off", () => decide("split", { article: report.article_id }), { name: `Split off the report of ${report.publisher}` });
 }
 
 // The same id for the same click, whatever becomes of the answer.

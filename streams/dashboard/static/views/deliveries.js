@@ -28,9 +28,9 @@ function makeDestination(one) {
   const turnOn = quietButton("Turn on", async () => {
     const answer = await act("/api/destinations/turn-on", { destination: one.id });
     say(answer.ok ? `${place(one)} is told again` : answer.text);
-  }, `Turn ${place(one)} on`);
+  }, { name: `Turn ${place(one)} on` });
   turnOn.hidden = true;
-  row.lastElementChild.append(turnOn, quietButton("Send again", () => offer(one), `Send again to ${place(one)} what it was told lately`));
+  row.lastElementChild.append(turnOn, quietButton("Send again", () => offer(one), { name: `Send again to ${place(one)} what it was told lately` }));
   return row;
 }
 
@@ -59,7 +59,7 @@ function offer(one) {
   };
   span.addEventListener("change", count);
   const box = byId("resend-box");
-  box.replaceChildren(el("span", {}, `To ${place(one)} again: `), span, " ", said, " ", send, " ", quietButton("Leave it", () => setHidden(box, true)));
+  box.replaceChildren(el("span", {}, `To ${place(one)} again: `), span, " ", said, " ", send, " ", quietButton("Leave it", () => setHidden(box, true), { acts: false }));
   setHidden(box, false);
   span.focus();
   return count();

@@ -20,7 +20,7 @@ export function showLetters(groups, total) {
 function makeGroup(one) {
   const row = makeRow(["", "", "number", "number", "act"]);
   const name = `${one.stage}, ${one.reason.replaceAll("_", " ")}`;
-  row.lastElementChild.append(quietButton("Show", () => look({ stage: one.stage, reason: one.reason, search: "" }, name), `Show dead letters: ${name}`));
+  row.lastElementChild.append(quietButton("Show", () => look({ stage: one.stage, reason: one.reason, search: "" }, name), { name: `Show dead letters: ${name}`, acts: false }));
   return row;
 }
 
@@ -56,7 +56,7 @@ function letter(one) {
   const again = quietButton("Replay this one", async () => {
     const answer = await act("/api/dead-letters/replay", { ids: [one.id] });
     said.textContent = answer.ok ? " sent back" : ` ${answer.text}`;
-  }, `Replay the dead letter of ${format.moment(one.at)}: ${one.detail}`);
+  }, { name: `Replay the dead letter of ${format.moment(one.at)}: ${one.detail}` });
   return el(
     "li",
     {},

@@ -16,8 +16,8 @@ export function showModels(models) {
 function makeModel(one) {
   const row = makeRow(["id", "", "", "number", "number", "answer", "act"]);
   row.lastElementChild.append(
-    quietButton("Promote", () => turn("/api/models/promote", { version: one.version }, `${one.version} comes into force; the workers take it within seconds`), `Promote model ${one.version}`),
-        quietButton("Roll back", () => turn("/api/models/roll-back", {}, "The model before is in force again"), `Roll model ${one.version} back`),
+    quietButton("Promote", () => turn("/api/models/promote", { version: one.version }, `${one.version} comes into force; the workers take it within seconds`), { name: `Promote model ${one.version}` }),
+        quietButton("Roll back", () => turn("/api/models/roll-back", {}, "The model before is in force again"), { name: `Roll model ${one.version} back` }),
   );
   return row;
 }

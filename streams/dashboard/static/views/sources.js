@@ -36,8 +36,8 @@ function summary(sources) {
 
 function makeSource(one) {
   const row = makeRow(["", "", "answer", "number", "number", "number", "", "", "", "number", "", "act"]);
-  const pause = el("button", { className: "quiet", attributes: { type: "button" } });
-  const now = el("button", { className: "quiet", attributes: { type: "button", "aria-label": `Poll ${one.id} now` } }, "Poll now");
+  const pause = el("button", { className: "quiet acts", attributes: { type: "button" } });
+  const now = el("button", { className: "quiet acts", attributes: { type: "button", "aria-label": `Poll ${one.id} now` } }, "Poll now");
   pause.addEventListener("click", () => wish(row.dataset.paused === "true" ? "resume" : "pause", one.id));
   now.addEventListener("click", () => wish("poll-now", one.id));
   row.lastElementChild.append(pause, now);

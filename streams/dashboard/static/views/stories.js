@@ -54,7 +54,7 @@ async function showTold(node, storyId) {
 
 function resendButton(place, storyId, said) {
   const name = place.replace("|", " ").trim();
-  const button = el("button", { className: "quiet", attributes: { type: "button" } }, `Send again to ${name}`);
+  const button = el("button", { className: "quiet acts", attributes: { type: "button" } }, `Send again to ${name}`);
   button.addEventListener("click", async () => {
     button.disabled = true;
     const answer = await act("/api/deliveries/resend", { destination: place, story: storyId });

@@ -20,7 +20,7 @@ function told(place, tried, story, look) {
     const answer = await act("/api/deliveries/resend", { destination: place, story });
     setText(byId("told-said"), answer.ok ? `${name} is told again` : answer.text);
     await look();
-  }, `Send again to ${name}`);
+  }, { name: `Send again to ${name}` });
   return el(
     "div",
     { className: "place" },
