@@ -14,7 +14,13 @@ from typing import Literal
 
 from classifiers.similarity import Fingerprint, cosine, resemblance
 from streams.feedback import Feedback
-from streams.stories import JOIN_LIKENESS, JOIN_SHORT_LIKENESS, SHORT_TERMS, TRANSLATED_BONUS
+from streams.stories import (
+    JOIN_LIKENESS,
+    JOIN_SHORT_LIKENESS,
+    SHARED_TERM,
+    SHORT_TERMS,
+    TRANSLATED_BONUS,
+)
 
 Rule = Literal["copy", "short", "long"]
 #: What decides: the setting in streams/stories.py, and what it is there.
@@ -162,8 +168,11 @@ def _nearest(correction: Feedback, ours: Sequence[Joined], theirs: Sequence[Join
 
 
 def _likeness(one: Joined, other: Joined) -> float:
-    found = cosine(one.fingerprint, other.fingerprint)
-    return found + TRANSLATED_BONUS if _across(one, other) else found
+    """The likeness of two texts by their words; what speaks against is not in it."""
+    theirs = {term for term, _ in other.fingerprint.terms}
+    common = sum(term in theirs for term, _ in one.fingerprint.terms)
+    found = cosine(one.fingerprint, other.fingerprint) + SHARED_TERM * common
+    return min(1.0, found + TRANSLATED_BONUS if _across(one, other) else found)
 
 
 def _across(one: Joined, other: Joined) -> bool:

@@ -2,7 +2,8 @@
 did, and what of it rang. Pure.
 
 Owns the words. The terms it names are those of the fingerprints that decide, made by the same
-code from what is kept of an article: its title and first lines.
+code from what is kept of an article: its title and first lines. The likeness by which it joined
+is the script's own (streams/stories.py says what it is the sum of).
 """
 
 from __future__ import annotations
@@ -23,12 +24,13 @@ MAX_WORDS = 8
 
 @dataclass(frozen=True, slots=True)
 class Kinship:
-    """What an article shares with the member that it is most like: likeness (0 to 1) of what is
-    kept of both, the words whose terms both have, places, numbers.
+    """What an article shares with the member that it is most like: the cosine (0 to 1) of what
+    is kept of both, how many terms both have and the words that these are, places, numbers.
     """
 
     nearest: Facts
-    likeness: float
+    cosine: float
+    terms: int
     words: tuple[str, ...]
     places: tuple[str, ...]
     numbers: tuple[str, ...]
@@ -77,7 +79,8 @@ def kinship(facts: Facts, earlier: Sequence[Facts]) -> Kinship:
     numbers = set(facts.tolls) & set(nearest.tolls)
     return Kinship(
         nearest=nearest,
-        likeness=cosine(mine, others[at]),
+        cosine=cosine(mine, others[at]),
+        terms=len(both),
         words=tuple(words[:MAX_WORDS]),
         places=tuple(sorted(places)),
         numbers=tuple(f"{number} {kind}" for kind, number in sorted(numbers)),
@@ -142,7 +145,11 @@ def _why(facts: Facts, score: float, earlier: Sequence[Facts]) -> str:
     parts = [f"by: {', '.join(kin.words)}" if kin.words else "by no word of its first lines"]
     parts += [f"places: {', '.join(kin.places)}"] if kin.places else []
     parts += [f"numbers: {', '.join(kin.numbers)}"] if kin.numbers else []
-    nearest = f"{span(apart)} {when} {kin.nearest.publisher}, {kin.likeness:.2f} alike"
+    language = facts.language[:2].lower()
+    other = kin.nearest.language[:2].lower()
+    across = f", {language} and {other}" if language and other and language != other else ""
+    alike = f"{kin.terms} terms in common, cosine {kin.cosine:.2f}{across}"
+    nearest = f"{span(apart)} {when} {kin.nearest.publisher}: {alike}"
     return f"joined (likeness {score:.2f}; {nearest}) {'; '.join(parts)}"
 
 

@@ -87,7 +87,8 @@ def test_the_words_it_names_are_terms_of_both_fingerprints(
     assert kin.words
     for word in kin.words:
         assert terms[0] & terms[1] & weigh(word, "", "en").keys(), word
-    assert 0 < kin.likeness < 1
+    assert 0 < kin.cosine < 1
+    assert kin.terms >= len(kin.words)
 
 
 def test_merge_split_and_mute_say_what_happened(run: Run, two: tuple[str, str]) -> None:
