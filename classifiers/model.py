@@ -1,6 +1,7 @@
 """The topic model: texts in, probabilities, chosen topics and evidence out.
 
-Owns prediction. Does not train, does not know files' formats, Kafka or Redis.
+Owns prediction: the fast model answers for all, and what it doubts the slow reader reads again.
+Does not train, does not know files' formats, Kafka or Redis.
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from classifiers import artifact, evidence, scoring
+from classifiers import artifact, evidence, reader, scoring
 from classifiers.artifact import Artifact, ArtifactError
 from classifiers.evidence import Evidence
+from classifiers.reader import Reader
 from classifiers.topics import Topic
 
 __all__ = ["ArtifactError", "Evidence", "TopicModel", "compose"]
@@ -34,8 +36,15 @@ def compose(title: str, text: str) -> str:
 class TopicModel:
     """A trained model in memory. Safe to share between threads: nothing in it changes."""
 
-    def __init__(self, trained: Artifact, thresholds: Mapping[str, float] | None = None) -> None:
-        """Take a trained model, with thresholds of the newsroom's own where given.
+    def __init__(
+        self,
+        trained: Artifact,
+        thresholds: Mapping[str, float] | None = None,
+        slow: Reader | None = None,
+    ) -> None:
+        """Take a trained model; with the newsroom's thresholds and a slow reader where given.
+
+        The reader speaks only of the topics that it knows.
 
         Raises:
             ValueError: a threshold names an unknown topic or is below 0.
@@ -47,25 +56,41 @@ class TopicModel:
         self.left_out: Mapping[str, Sequence[int]] = trained.facts.get("probabilities", {})
         self.topics = _with_thresholds(trained.topics, thresholds or {})
         self._thresholds = np.array([topic.threshold for topic in self.topics])
+        columns = {topic.id: column for column, topic in enumerate(self.topics)}
+        read = slow is not None and all(topic in columns for topic in slow.topic_ids)
+        self._slow = slow if read else None
+        self._read_columns = [columns[topic] for topic in slow.topic_ids] if slow and read else []
 
     @classmethod
     def load(
-        cls, path: Path | None = None, thresholds: Mapping[str, float] | None = None
+        cls,
+        path: Path | None = None,
+        thresholds: Mapping[str, float] | None = None,
+        *,
+        slow: bool = True,
     ) -> TopicModel:
-        """Read a model file; without a path, the one that ships.
+        """Read a model file; without a path, the one that ships. `slow` adds the slow reader that
+        ships, if there is one.
 
         Raises:
             ArtifactError: the file is not a model of ours; nothing of it was executed.
             ValueError: a threshold names an unknown topic or is below 0.
         """
-        return cls(artifact.load(path or artifact.SHIPPED), thresholds)
+        trained = artifact.load(path or artifact.SHIPPED)
+        return cls(trained, thresholds, reader.shipped() if slow else None)
 
     def predict(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """n texts to an n x topics array of probabilities in [0, 1].
 
         A text's row does not depend on the batch it came in. Any string will do.
         """
-        return self._scorer.probabilities(texts)
+        rows = self._scorer.probabilities(texts)
+        if self._slow is not None:
+            known = rows[:, self._read_columns]
+            doubtful = self._slow.doubtful(known)
+            again = self._slow.probabilities([texts[row] for row in doubtful], known[doubtful])
+            rows[doubtful[:, None], self._read_columns] = again
+        return rows
 
     def choose(self, probabilities_row: NDArray[np.float32] | Sequence[float]) -> tuple[str, ...]:
         """The ids of the topics at or above their threshold, most probable first."""

@@ -27,6 +27,7 @@ TABLES: tuple[tuple[str, type[BaseModel], str], ...] = (
     ("[newsroom]", settings.NewsroomSettings, "WIREBELL_NEWSROOM__"),
     ("[page]", settings.PageSettings, "WIREBELL_PAGE__"),
     ("[metrics]", settings.MetricsSettings, "WIREBELL_METRICS__"),
+    ("[classifier]", settings.ClassifierSettings, "WIREBELL_CLASSIFIER__"),
     ("[topics.ID]", settings.TopicSettings, ""),
     *(("[[sources]]", model, "") for model in get_args(get_args(sources.AnySource)[0])),
     *(("[sinks.ID]", model, "") for model in get_args(get_args(sinks.AnySink)[0])),

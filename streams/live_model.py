@@ -53,7 +53,8 @@ def open_model(settings: Settings, path: Path | None = None) -> OpenedModel:
         raise ArtifactError(f"{file}: made for other features than these; train it anew")
     defaults = default_thresholds(trained.topics, settings.topics)
     thresholds = lowest_thresholds(defaults, settings.subscriptions)
-    return OpenedModel(TopicModel.load(file, thresholds), defaults)
+    model = TopicModel.load(file, thresholds, slow=settings.classifier.reader)
+    return OpenedModel(model, defaults)
 
 
 def open_last_model(settings: Settings) -> OpenedModel:

@@ -42,6 +42,7 @@ from streams.topic_settings import TopicSettings, own_topics
 __all__ = [
     "ENVIRONMENT_PREFIX",
     "STARTER",
+    "ClassifierSettings",
     "EmbeddedSettings",
     "KafkaSettings",
     "MetricsSettings",
@@ -141,6 +142,13 @@ class MetricsSettings(Table):
     """Port of the sources, workers from the next on, each the first that is free; 0 is off."""
 
 
+class ClassifierSettings(Table):
+    """How articles get their topics."""
+
+    reader: bool = True
+    """Whether the slow reader reads what the fast model doubts: better, at 40 ms of such a text."""
+
+
 class EmbeddedSettings(Table):
     """The broker and the Redis that `wirebell up` starts where none are named.
 
@@ -164,6 +172,7 @@ class Settings(Table):
     newsroom: NewsroomSettings = NewsroomSettings()
     page: PageSettings = PageSettings()
     metrics: MetricsSettings = MetricsSettings()
+    classifier: ClassifierSettings = ClassifierSettings()
     embedded: EmbeddedSettings = EmbeddedSettings()
     state_dir: Path = Path("var")
     """Folder for logs, locks and the embedded stores' data."""

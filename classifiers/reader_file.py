@@ -1,0 +1,223 @@
+"""The reader's file: plain arrays and JSON in one npz, read without ever unpickling.
+
+Owns the format and its checks. Weights of layers are whole numbers of 8 bits with a scale for
+each output, those of pieces 4 bits. A file that is not exactly such a reader is refused whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classifiers.artifact import MAX_UNPACKED_BYTES, ArtifactError
+from classifiers.encoder import BLOCK, Embeddings, Encoder, Layer
+from classifiers.reader_pieces import UNKNOWN, Pieces
+
+FORMAT: Final = 1
+SHIPPED: Final = Path(__file__).parent / "artifacts" / "reader.npz"
+
+#: The matrices of a layer; each has a bias too.
+MATRICES: Final = ("attend", "mix", "widen", "narrow")
+#: Sums that are brought back to mean 0 and variance 1.
+NORMS: Final = ("mix_norm", "narrow_norm")
+#: Nobody needs more: larger numbers would only make a hostile file cost memory and time.
+MAX_LAYERS, MAX_PIECES, MAX_READ_PIECES = 24, 300_000, 512
+
+Arrays = dict[str, NDArray[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class ReaderParts:
+    """A trained reader at rest.
+
+    `arrays` are as `layout` says. `blend` is 3 x topics: what the fast model's logit and the
+    reader's count, and what is added. A report is doubtful where the logit of one of its topics
+    is between the two `doubt`s. `facts` say how and on what it was made.
+    """
+
+    topic_ids: tuple[str, ...]
+    pieces: tuple[str, ...]
+    characters: dict[int, str]
+    heads: int
+    doubt: tuple[float, float]
+    arrays: Arrays
+    facts: dict[str, Any]
+    version: str = ""
+
+    def encoder(self) -> Encoder:
+        """The network, with its layers' weights as floats."""
+        return encoder_of(self.arrays, self.heads)
+
+    def segmentation(self) -> Pieces:
+        """The vocabulary, ready to cut texts."""
+        return Pieces(self.pieces, self.arrays["piece_scores"].tolist(), self.characters)
+
+
+def encoder_of(arrays: Arrays, heads: int) -> Encoder:
+    """The network that arrays of this layout are."""
+    layers = tuple(
+        Layer(
+            **{name: _widened(arrays, name, n) for name in MATRICES},
+            **{f"{name}_bias": arrays[f"{name}_bias"][n] for name in MATRICES},
+            **{name: arrays[name][n] for name in NORMS},
+        )
+        for n in range(len(arrays["attend"]))
+    )
+    return Encoder(
+        Embeddings(arrays["nibbles"], arrays["nibble_scales"]),
+        arrays["positions"].astype(np.float32),
+        arrays["first_norm"],
+        layers,
+        heads,
+        arrays["answer"],
+        arrays["answer_bias"],
+    )
+
+
+def layout(n_pieces: int, n_read: int, n_layers: int, width: int, n_topics: int) -> dict[str, Any]:
+    """The name, shape and type of every array of a reader of these sizes."""
+    sizes = {
+        "attend": (width, 3 * width),
+        "mix": (width, width),
+        "widen": (width, 4 * width),
+        "narrow": (4 * width, width),
+    }
+    blocks = width // BLOCK
+    shapes: dict[str, Any] = {
+        "nibbles": ((n_pieces, blocks, BLOCK // 2), np.uint8),
+        "nibble_scales": ((n_pieces, blocks), np.float16),
+        "piece_scores": ((n_pieces,), np.float32),
+        "positions": ((n_read, width), np.float16),
+        "first_norm": ((2, width), np.float32),
+        "answer": ((width, n_topics), np.float32),
+        "answer_bias": ((n_topics,), np.float32),
+        "blend": ((3, n_topics), np.float32),
+    }
+    for name, (inputs, outputs) in sizes.items():
+        shapes[name] = ((n_layers, inputs, outputs), np.int8)
+        shapes[f"{name}_scales"] = ((n_layers, outputs), np.float32)
+        shapes[f"{name}_bias"] = ((n_layers, outputs), np.float32)
+    return shapes | dict.fromkeys(NORMS, ((n_layers, 2, width), np.float32))
+
+
+def narrowed(matrix: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+    """Inputs x outputs weights in 8 bits, and the scale of each output."""
+    scales = np.maximum(np.abs(matrix).max(axis=0), 1e-12) / 127
+    return np.rint(matrix / scales).astype(np.int8), scales.astype(np.float32)
+
+
+def save(parts: ReaderParts, path: Path) -> str:
+    """Write the reader and return its version. Equal readers give equal bytes."""
+    meta = {
+        "format": FORMAT,
+        "topics": list(parts.topic_ids),
+        "pieces": "\n".join(parts.pieces),
+        "characters": {str(code): text for code, text in parts.characters.items()},
+        "heads": parts.heads,
+        "doubt": list(parts.doubt),
+        "facts": parts.facts,
+    }
+    encoded = json.dumps(meta, ensure_ascii=False, sort_keys=True).encode()
+    arrays = parts.arrays | {"meta": np.frombuffer(encoded, dtype=np.uint8)}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
+        for name in sorted(arrays):
+            member = zipfile.ZipInfo(f"{name}.npy", (1980, 1, 1, 0, 0, 0))
+            member.compress_type = zipfile.ZIP_DEFLATED
+            buffer = io.BytesIO()
+            np.lib.format.write_array(
+                buffer, np.ascontiguousarray(arrays[name]), allow_pickle=False
+            )
+            archive.writestr(member, buffer.getvalue())
+    return _digest(path.read_bytes())
+
+
+def load(path: Path) -> ReaderParts:
+    """Read a reader.
+
+    Raises:
+        ArtifactError: the file is missing, is no reader of ours, or holds what could not have
+            come from training. Nothing of it has been executed.
+    """
+    try:
+        content = path.read_bytes()
+        arrays = _read_arrays(content)
+        parts = _assemble(arrays, json.loads(arrays.pop("meta").tobytes()), _digest(content))
+        _check(parts)
+    except ArtifactError as err:
+        raise ArtifactError(f"{path}: {err}") from err
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, EOFError) as err:
+        raise ArtifactError(f"{path}: not a reader: {err}") from err
+    except (zipfile.BadZipFile, RecursionError, NotImplementedError) as err:
+        raise ArtifactError(f"{path}: not a reader: {err}") from err
+    return parts
+
+
+def _read_arrays(content: bytes) -> Arrays:
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        size = sum(member.file_size for member in archive.infolist())
+        if size > MAX_UNPACKED_BYTES:
+            raise ArtifactError(f"unpacks to {size} bytes, more than any reader of ours")
+        names = {name.removesuffix(".npy") for name in archive.namelist()}
+        expected = {*layout(0, 0, 0, BLOCK, 0), "meta"}
+        if names != expected:
+            raise ArtifactError(f"holds {sorted(names)}, expected {sorted(expected)}")
+        return {
+            name: np.lib.format.read_array(io.BytesIO(archive.read(f"{name}.npy")), False)
+            for name in sorted(names)
+        }
+
+
+def _assemble(arrays: Arrays, meta: dict[str, Any], version: str) -> ReaderParts:
+    if meta["format"] != FORMAT:
+        raise ArtifactError(f"format {meta['format']}, this version reads {FORMAT}")
+    low, high = (float(value) for value in meta["doubt"])
+    return ReaderParts(
+        topic_ids=tuple(str(topic) for topic in meta["topics"]),
+        pieces=tuple(str(meta["pieces"]).split("\n")),
+        characters={int(code): str(text) for code, text in meta["characters"].items()},
+        heads=int(meta["heads"]),
+        doubt=(low, high),
+        arrays=arrays,
+        facts=dict(meta["facts"]),
+        version=version,
+    )
+
+
+def _check(parts: ReaderParts) -> None:
+    arrays, n_pieces = parts.arrays, len(parts.pieces)
+    n_layers, width = arrays["attend"].shape[0], arrays["attend"].shape[1]
+    n_read = len(arrays["positions"])
+    if not (0 < n_layers <= MAX_LAYERS and UNKNOWN < n_pieces <= MAX_PIECES):
+        raise ArtifactError(f"{n_layers} layers over {n_pieces} pieces")
+    if not 2 < n_read <= MAX_READ_PIECES:
+        raise ArtifactError(f"reads {n_read} pieces")
+    if not parts.topic_ids or parts.heads < 1 or width % parts.heads or width % BLOCK:
+        raise ArtifactError(f"{parts.heads} heads of {width} for {len(parts.topic_ids)} topics")
+    wanted = layout(n_pieces, n_read, n_layers, width, len(parts.topic_ids))
+    for name, (shape, kind) in wanted.items():
+        if arrays[name].shape != shape or arrays[name].dtype != kind:
+            told = f"{arrays[name].dtype} {arrays[name].shape}"
+            raise ArtifactError(f"{name} is {told}, expected {np.dtype(kind)} {shape}")
+        if not np.isfinite(arrays[name]).all():
+            raise ArtifactError(f"{name} holds what is not finite")
+    if not parts.doubt[0] <= parts.doubt[1]:
+        raise ArtifactError(f"doubt is {parts.doubt}")
+
+
+def _widened(arrays: Arrays, name: str, layer: int) -> NDArray[np.float32]:
+    """A matrix as floats."""
+    weights = arrays[name][layer].astype(np.float32)
+    return np.asarray(weights * arrays[f"{name}_scales"][layer], dtype=np.float32)
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:12]

@@ -1,0 +1,99 @@
+"""The cascade: what the fast model doubts is read again, all else stays as it was."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from classifiers import artifact, reader, reader_file
+from classifiers.artifact import Artifact
+from classifiers.model import TopicModel
+from classifiers.reader import Reader
+from classifiers.topics import TOPIC_IDS, Topic
+from tests.unit.classifiers.small_reader import small_reader
+
+CLEAR = "Central bank leaves interest rates unchanged"
+DOUBTFUL = "Two hurt as fire breaks out near the depot; police do not rule out intent"
+ODD_TEXTS = ("", " \n", "x", "🔥" * 500, "Дрон 北京 ميناء", "\x00\x1b[31m\ud800", "a" * 50_000)
+
+
+@pytest.fixture(scope="module")
+def trained() -> Artifact:
+    return artifact.load(artifact.SHIPPED)
+
+
+@pytest.fixture(scope="module")
+def fast(trained: Artifact) -> TopicModel:
+    return TopicModel(trained)
+
+
+def _cascade(trained: Artifact, low: float, high: float) -> TopicModel:
+    return TopicModel(trained, slow=Reader(small_reader(doubt=(low, high))))
+
+
+def test_only_what_is_doubtful_is_read_again(trained: Artifact, fast: TopicModel) -> None:
+    texts = [CLEAR, DOUBTFUL, CLEAR]
+    before = fast.predict(texts)
+    doubt = np.abs(reader.logits(before)).min(axis=1)
+    border = float(doubt.mean())
+    assert doubt[1] < border < doubt[0]
+    after = _cascade(trained, -border, border).predict(texts)
+    assert np.array_equal(after[[0, 2]], before[[0, 2]])
+    assert not np.allclose(after[1], before[1])
+
+
+def test_a_text_has_the_same_answer_in_every_batch(trained: Artifact) -> None:
+    model = _cascade(trained, -99, 99)
+    texts = [DOUBTFUL, CLEAR, *ODD_TEXTS, DOUBTFUL * 30]
+    together = model.predict(texts)
+    assert np.array_equal(together, np.concatenate([model.predict([text]) for text in texts]))
+    assert np.array_equal(together[::-1], model.predict(texts[::-1]))
+
+
+def test_any_text_gives_finite_probabilities(trained: Artifact) -> None:
+    rows = _cascade(trained, -99, 99).predict(ODD_TEXTS)
+    assert rows.shape == (len(ODD_TEXTS), 14)
+    assert ((rows >= 0) & (rows <= 1)).all()
+    assert _cascade(trained, -99, 99).predict([]).shape == (0, 14)
+
+
+def test_topics_that_the_reader_does_not_know_keep_their_answer(fast: TopicModel) -> None:
+    known = TOPIC_IDS[3:6]
+    slow = Reader(small_reader(known))
+    model = TopicModel(artifact.load(artifact.SHIPPED), slow=slow)
+    before, after = fast.predict([DOUBTFUL]), model.predict([DOUBTFUL])
+    assert np.array_equal(np.delete(before, range(3, 6), axis=1), np.delete(after, range(3, 6), 1))
+    assert not np.allclose(before[:, 3:6], after[:, 3:6])
+
+
+def test_a_model_without_the_readers_topics_is_not_read_again(trained: Artifact) -> None:
+    own = tuple(Topic(f"own_{t.id}", t.label, t.definition, 0.5) for t in trained.topics)
+    model = TopicModel(replace(trained, topics=own), slow=Reader(small_reader()))
+    assert np.array_equal(
+        model.predict([DOUBTFUL]), TopicModel(replace(trained, topics=own)).predict([DOUBTFUL])
+    )
+
+
+def test_the_blend_weighs_both_opinions(trained: Artifact) -> None:
+    parts = small_reader()
+    deaf = np.float32([[1.0], [0.0], [0.0]]).repeat(14, axis=1)
+    slow = Reader(replace(parts, arrays=parts.arrays | {"blend": deaf}))
+    rows = TopicModel(trained).predict([DOUBTFUL])
+    assert slow.probabilities([DOUBTFUL], rows) == pytest.approx(rows, abs=1e-3)
+    alone = Reader(replace(parts, arrays=parts.arrays | {"blend": deaf[[1, 0, 2]]}))
+    heard = alone.opinions([DOUBTFUL])
+    assert reader.logits(alone.probabilities([DOUBTFUL], rows)) == pytest.approx(heard, abs=1e-2)
+
+
+def test_without_a_readers_file_the_fast_model_answers_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fast: TopicModel
+) -> None:
+    monkeypatch.setattr(reader_file, "SHIPPED", tmp_path / "none.npz")
+    reader.shipped.cache_clear()
+    try:
+        assert np.array_equal(TopicModel.load().predict([DOUBTFUL]), fast.predict([DOUBTFUL]))
+    finally:
+        reader.shipped.cache_clear()
