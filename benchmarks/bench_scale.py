@@ -76,6 +76,7 @@ class Line:
             "WIREBELL_KAFKA__PREFIX": self.prefix,
             "WIREBELL_KAFKA__PARTITIONS": str(self.partitions),
             "WIREBELL_KAFKA__SESSION_TIMEOUT_S": str(SESSION_TIMEOUT_S),
+            "WIREBELL_CLASSIFIER__READER": "false",  # its time is measured by bench_classify
             "WIREBELL_REDIS__URL": self.redis_url,
             "WIREBELL_REDIS__PREFIX": self.prefix,
         }

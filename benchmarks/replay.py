@@ -109,6 +109,7 @@ def replay(
             "WIREBELL_KAFKA__PREFIX": f"replay-{secrets.token_hex(4)}-",
             "WIREBELL_KAFKA__EMBEDDED": str(not bootstrap_servers).lower(),
             "WIREBELL_KAFKA__SESSION_TIMEOUT_S": "6",
+            "WIREBELL_CLASSIFIER__READER": "false",  # its time is measured by bench_classify
             "WIREBELL_REDIS__URL": store.url,
         }
         log = stack.enter_context((folder / "replay.log").open("wb"))

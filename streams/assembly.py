@@ -112,13 +112,14 @@ async def _run(
     worker.add_step(
         kafka.prefix + ARTICLES,
         ScreenStep(
-            canaries.beside_screen(lambda articles, now: screen(articles, model, now)),
+            canaries.beside_screen(lambda articles, now: screen(articles, model.current, now)),
             canaries.beside_assign(stories.assign),
             sender.send,
             utc_now,
             kafka_topic=kafka.prefix + ALERTS,
             sources=[source.id for source in settings.sources],
             watched=quality.add,
+            aside=settings.classifier.reader,
         ),
         _in_hand(settings, "screen"),
     )

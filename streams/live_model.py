@@ -81,11 +81,17 @@ def unlearned_topics(settings: Settings, topics: Sequence[Topic]) -> list[str]:
 
 class LiveModel:
     """The model in use. Answers like a `TopicModel`; a swap is seen from the next call on, so
-    whoever screens a batch does it in one go on the event loop, where the swap is made too.
+    whoever screens a batch does it with one `current` model, or in one go on the event loop, where
+    the swap is made too.
     """
 
     def __init__(self, opened: OpenedModel) -> None:
         self._opened = opened
+
+    @property
+    def current(self) -> TopicModel:
+        """The model itself, for a batch that is screened in a thread: a swap does not touch it."""
+        return self._opened.model
 
     @property
     def version(self) -> str:

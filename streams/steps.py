@@ -72,11 +72,14 @@ class ScreenStep:
         sources: Collection[str] = (),
         reached: Callable[[str], None] = lambda place: None,
         watched: Callable[[Sequence[Any], Sequence[Any], datetime], None] | None = None,
+        aside: bool = False,
     ) -> None:
         """`kafka_topic` is where alerts go; `reached` hears each of PLACES as it is passed.
         `sources` are those that are counted one by one; `watched` is given every batch that is
-        done, with its decisions.
+        done, with its decisions. With `aside` articles are screened in a thread: a screening that
+        takes seconds must not keep the heartbeats to Kafka waiting.
         """
+        self._aside = aside
         self._sources = frozenset(sources)
         self._screen = screen
         self._assign = assign
@@ -94,7 +97,10 @@ class ScreenStep:
         """See Step."""
         now = self._clock()
         try:
-            screened = self._screen(records, now)
+            if self._aside:
+                screened = await asyncio.to_thread(self._screen, records, now)
+            else:
+                screened = self._screen(records, now)
         except MemoryError:
             raise
         except Exception as error:

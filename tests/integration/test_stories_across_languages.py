@@ -48,7 +48,7 @@ LINZ = {
 
 @pytest.fixture(scope="module")
 def model() -> EveryTopic:
-    return EveryTopic(TopicModel.load())
+    return EveryTopic(TopicModel.load(slow=False))
 
 
 @pytest.fixture

@@ -46,7 +46,7 @@ async def redis(redis_url: str) -> AsyncIterator[Redis]:
 
 @pytest.fixture(scope="module")
 def model() -> EveryTopic:
-    return EveryTopic(TopicModel.load())
+    return EveryTopic(TopicModel.load(slow=False))
 
 
 def _rows(path: Path) -> list[dict[str, Any]]:

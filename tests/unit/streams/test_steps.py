@@ -1,7 +1,9 @@
-"""What a step counts of the articles it has settled."""
+"""What a step counts of the articles it has settled, and where it screens them."""
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -64,3 +66,24 @@ async def test_a_canary_is_no_article() -> None:
     before = metrics.REGISTRY.get_sample_value(name)
     await settle([(make_canary(NOW), OFF_TOPIC)])
     assert metrics.REGISTRY.get_sample_value(name) == before
+
+
+async def test_screening_aside_leaves_the_event_loop_free() -> None:
+    began, may_end = threading.Event(), threading.Event()
+
+    def screen(articles: Sequence[Article], now: datetime) -> Sequence[Article]:
+        began.set()
+        assert may_end.wait(10), "the event loop was kept waiting"
+        return articles
+
+    async def assign(batch: Sequence[Any], now: datetime) -> Sequence[Decision]:
+        return [OFF_TOPIC for _ in batch]
+
+    async def send(kafka_topic: str, messages: Sequence[tuple[bytes, bytes]]) -> None:
+        assert not messages
+
+    step = ScreenStep(screen, assign, send, lambda: NOW, kafka_topic="alerts", aside=True)
+    settling = asyncio.create_task(step.settle([article("counted")]))
+    await asyncio.to_thread(began.wait)
+    may_end.set()
+    await settling
