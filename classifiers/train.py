@@ -33,6 +33,8 @@ MIN_CASES: Final = 20
 #: bell for nothing is worse than the wrong bell. On left-out folds 3 takes a sixth of these bells
 #: for 0.002 of macro-F1; 6 takes 0.013.
 QUIET_COST: Final = 3.0
+#: A topic of so many cases goes half of the way from the common threshold to its own.
+COMMON_CASES: Final = 500
 #: The precision that the second set of thresholds aims at, which a model carries in its facts.
 PRECISE: Final = 0.9
 #: The logit of what has always been so.
@@ -241,13 +243,26 @@ def _thresholds(
     probabilities: F64,
     aim_precision: float | None,
 ) -> F64:
-    """`find_thresholds`, each topic's on the rows that say something about it."""
+    """`find_thresholds`, each topic's on the rows that say something about it.
+
+    For the best F1 a topic of few cases is drawn towards what is best for all topics together:
+    its own best threshold is chance (by half of the left-out reports or the other it differed by
+    0.06, and macro-F1 on the other half was no better than with one threshold for all).
+    """
     said = [(column, known[:, column]) for column in range(labels.shape[1])]
     parts = [
         (labels[rows][:, [c]], probabilities[rows][:, [c]], aim_precision, incident[rows])
         for c, rows in said
     ]
-    return np.concatenate([find_thresholds(*part) for part in parts])
+    own = np.concatenate([find_thresholds(*part) for part in parts])
+    if aim_precision is not None:
+        return own
+    rows = np.nonzero(known)
+    (common,) = find_thresholds(
+        labels[rows][:, None], probabilities[rows][:, None], None, incident[rows[0]]
+    )
+    cases = (labels & known).sum(axis=0)
+    return np.asarray((cases * own + COMMON_CASES * common) / (cases + COMMON_CASES))
 
 
 def _fit_linear(

@@ -121,6 +121,10 @@ def test_evaluate_prints_text_and_json_and_holds_floors(tmp_path: Path) -> None:
     assert "macro-F1" in run.invoke(app, [str(source)]).output
     told = json.loads(run.invoke(app, [str(source), "--json"]).output)
     assert told["topics"]["natural_disaster"]["recall"] == 1.0
+    labels = tmp_path / "labels.tsv"
+    labels.write_text("b\t-\n", encoding="utf-8")
+    told = json.loads(run.invoke(app, [str(source), "--labels", str(labels), "--json"]).output)
+    assert (told["reports"], told["topicless"]) == (1, 1)
     floors = _write(tmp_path / "floors.json", {"macro_f1": 1.01})
     assert run.invoke(app, [str(source), "--floors", str(floors)]).exit_code == 3
     floors = _write(tmp_path / "floors.json", {"macro": 1})

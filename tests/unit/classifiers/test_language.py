@@ -63,4 +63,4 @@ def test_titles_not_seen_in_training_are_recognised(shared: Path) -> None:
         language_training.accuracy(model, [s for s in new if s.language == code], words=8)
         for code in LANGUAGES[:7]
     ]
-    assert np.mean(by_language) >= 0.97
+    assert np.mean(by_language) >= 0.98

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from classifiers import artifact
 from classifiers.model import TopicModel, compose
 from classifiers.topics import TOPIC_IDS
 
@@ -124,6 +126,36 @@ def test_later_paragraphs_can_add_a_topic_but_count_less(model: TopicModel) -> N
     hostage = TOPIC_IDS.index("hostage_taking")
     alone, last, none = model.predict([told, calm + told, calm])[:, hostage]
     assert alone > last > none
+
+
+def test_what_stands_further_down_counts_more_where_the_lead_tells_of_an_incident(
+    model: TopicModel,
+) -> None:
+    calm = "The council met on Tuesday and agreed on the plan for the new library. " * 4
+    attack = "Gunmen opened fire on worshippers leaving a mosque and killed nine of them. " * 4
+    told = "Hackers stole the data of two million patients from a hospital."
+    cyber = TOPIC_IDS.index("cyberattack")
+    after_calm, after_attack, attack_alone = model.predict([calm + told, attack + told, attack])[
+        :, cyber
+    ]
+    assert after_attack > after_calm
+    assert after_attack > attack_alone
+
+
+def test_where_there_is_no_incident_no_topic_of_ours_is_probable_but_a_newsrooms_own_is() -> None:
+    shipped = artifact.load(artifact.SHIPPED)
+    own = replace(shipped.topics[0], id="own")
+    quiet = replace(
+        shipped,
+        topics=(own, *shipped.topics[1:]),
+        incident=np.zeros_like(shipped.incident),
+        incident_intercept=np.array([-30], np.float32),
+    )
+    text = "Drones hit an oil depot and missiles a hospital; gunmen killed nine."
+    before = TopicModel(shipped).predict([text])[0]
+    after = TopicModel(quiet).predict([text])[0]
+    assert after[0] >= before[0] > 0.5
+    assert after[1:].max() < 0.01 < before[1:].max()
 
 
 def test_composing_does_not_say_the_title_twice() -> None:

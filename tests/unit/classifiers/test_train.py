@@ -70,6 +70,21 @@ def test_aiming_at_precision_keeps_it() -> None:
     assert labels[told].mean() >= 0.9
 
 
+def test_a_bell_for_a_report_without_a_topic_costs_more_than_another_wrong_one() -> None:
+    labels = np.array([[True]] * 4 + [[False], [True]] + [[False]] * 4)
+    scores = np.array([[0.9], [0.85], [0.8], [0.75], [0.6], [0.5]] + [[0.1]] * 4)
+    of_another = np.ones(10, dtype=bool)
+    of_none = np.array([True] * 4 + [False] + [True] * 5)
+    (lenient,) = train.find_thresholds(labels, scores, None, of_another)
+    (strict,) = train.find_thresholds(labels, scores, None, of_none)
+    assert lenient < 0.5 < 0.6 < strict
+
+
+def test_a_model_carries_thresholds_for_precision_too() -> None:
+    trained = train.fit(_lessons(), SMALL, FEW)
+    assert trained.facts["precise_thresholds"].keys() == {topic.id for topic in FEW}
+
+
 def test_facts_say_what_the_model_was_made_from() -> None:
     facts = train.fit(_lessons(), SMALL, FEW).facts
     assert (facts["reports"], facts["languages"]) == (60, {"en": 60})
