@@ -97,11 +97,11 @@ class Report:
         page, plot = docs / "performance.md", docs / "images" / "performance.png"
         said = WORDS.format(
             date=datetime.now(UTC).date(),
-            machine=_machine(),
+            machine=machine(),
             turns=self.turns,
             load=os.getloadavg()[2],
             month=MONTH if any(cell.wire == "month" for cell in self.cells) else "",
-            libraries=_libraries(),
+            libraries=libraries(),
             articles=self.articles,
             pace=self.pace,
             table=self.table(),
@@ -189,7 +189,7 @@ def _spread(found: Sequence[Measured], column: Column) -> str:
     return f"{format(statistics.median(values), form)} ({low} to {high})"
 
 
-def _machine() -> str:
+def machine() -> str:
     found = "unknown processor"
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
@@ -200,7 +200,7 @@ def _machine() -> str:
     )
 
 
-def _libraries() -> str:
+def libraries() -> str:
     """Versions of what was compared; those of the frameworks from their own environment."""
     found = {name: each.version for each in distributions() if (name := each.name) in LIBRARIES}
     for folder in FRAMEWORKS_HOME.glob("lib/python*/site-packages"):

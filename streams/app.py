@@ -55,7 +55,7 @@ def make_app(kafka: KafkaSettings, group: str) -> WorkerApp:
         broker=[f"kafka://{server.strip()}" for server in kafka.bootstrap_servers.split(",")],
         broker_credentials=_credentials(kafka),
         broker_session_timeout=session_s,
-        broker_heartbeat_interval=session_s / 6,
+        broker_heartbeat_interval=session_s / 4,
         broker_request_timeout=max(40.0, session_s + 5),
         broker_rebalance_timeout=max(30.0, session_s),
         broker_commit_interval=COMMIT_INTERVAL_S,

@@ -35,6 +35,10 @@ KAFKA_WAIT_S = 60.0
 # it is this many times over its limit.
 DRAIN_S, BURST = 120.0, 2.0
 
+# One thread does our sums: numpy's libraries keep buffers for each core, and glibc a heap for
+# each thread.
+FRUGAL = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
+
 Say = Callable[[str], None]
 
 
@@ -130,12 +134,15 @@ class Supervisor:
         for server in self.servers:
             server.start()
         self._settle_addresses()
-        self._create_kafka_topics()
+        if not self.broker:
+            self._create_kafka_topics()  # a Kafka that is named may be away: ask before we start
         logs = self.state.path / "logs"
         for name in ("worker", "sources", "page"):
             self._children[name] = Child(name, self._environment, logs / f"{name}.log")
             if not self._stopping:
                 self._children[name].start(time.monotonic())
+        if self.broker:
+            self._create_kafka_topics()  # while they load
 
     def _settle_addresses(self) -> None:
         """What was started is where it is only now: tell our processes, and the state dir."""
@@ -260,5 +267,12 @@ class Supervisor:
 
 
 def children_environment(environment: Mapping[str, str], config: Path) -> dict[str, str]:
-    """What every child gets besides the addresses: the configuration, and prompt output."""
-    return {**environment, "WIREBELL_CONFIG": str(config.absolute()), "PYTHONUNBUFFERED": "1"}
+    """What every child gets besides the addresses: the configuration, prompt output, and, where
+    nobody has said otherwise, no memory for threads that it does not have.
+    """
+    return {
+        **FRUGAL,
+        **environment,
+        "WIREBELL_CONFIG": str(config.absolute()),
+        "PYTHONUNBUFFERED": "1",
+    }

@@ -8,7 +8,6 @@ batch is `steps.py`, what happens when that fails `settling.py`; who makes them 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gc
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
@@ -30,7 +29,7 @@ from streams.watchdog import Progress
 # SIGTERM to exit takes 10 s at most: what is in hand and the background may take so long to
 # finish (a batch takes milliseconds, a delivery up to 5 s), then Faust to leave its group.
 FINISH_S, LEAVE_S = 6.0, 3.0
-TURN_S = 0.2
+TURN_S = 1.0
 # A batch of 256 makes some 10,000 objects that live as long as it does.
 COLLECT_AFTER = (20_000, 10, 10)
 
@@ -125,13 +124,16 @@ class Worker:
 
     async def _until_over(self, stop: asyncio.Event) -> None:
         app = self._app
-        while not (stop.is_set() or self._failed.is_set()):
-            if app.should_stop:
-                self._fail(app.crash_reason or RuntimeError("Faust has stopped by itself"))
-            self._progress.loop(_assignment(app))
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(TURN_S):
-                    await stop.wait()
+        over = [asyncio.ensure_future(event.wait()) for event in (stop, self._failed)]
+        try:
+            while not (stop.is_set() or self._failed.is_set()):
+                if app.should_stop:
+                    self._fail(app.crash_reason or RuntimeError("Faust has stopped by itself"))
+                self._progress.loop(_assignment(app))
+                await asyncio.wait(over, timeout=TURN_S, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for waiting in over:
+                waiting.cancel()
 
     def _intake(self, stream: Any, kafka_topic: str) -> Intake | SliceIntake:
         slices = self._app.slices.get(kafka_topic)

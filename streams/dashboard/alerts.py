@@ -90,7 +90,7 @@ async def _follow(settings: KafkaSettings, alerts: Alerts, stop: asyncio.Event) 
     if not partitions:
         return
     consumer = AIOKafkaConsumer(
-        **client_options(settings), enable_auto_commit=False, fetch_max_wait_ms=250
+        **client_options(settings), enable_auto_commit=False, fetch_max_wait_ms=500
     )
     await consumer.start()
     try:
@@ -99,7 +99,7 @@ async def _follow(settings: KafkaSettings, alerts: Alerts, stop: asyncio.Event) 
         for partition, end in (await consumer.end_offsets(partitions)).items():
             consumer.seek(partition, max(beginnings[partition], end - BACKLOG))
         while not stop.is_set():
-            fetched = await consumer.getmany(*partitions, timeout_ms=250)
+            fetched = await consumer.getmany(*partitions, timeout_ms=500)
             for records in fetched.values():
                 alerts.take(_decoded(record.value for record in records))
             if await _log_was_replaced(consumer, partitions):

@@ -49,7 +49,7 @@ def up(tmp_path: Path) -> Iterator[Up]:
         line = LineUp(tmp_path, _ingest_only() + config, environment_of_test=environment)
         lines.append(line)
         line.start()
-        wait_until(lambda: "has started" in line.err.read_text(), 60, "it has started")
+        wait_until(lambda: "Alerts follow" in line.err.read_text(), 60, "it has started")
         return line
 
     yield start
