@@ -126,7 +126,7 @@ class ChaosLine:
         worker.send_signal(sign)
         self.workers.remove(worker)
         self.faults += 1
-        return worker.wait(30)
+        return worker.wait(60)  # seconds on a busy machine; ten on an idle one
 
     def drain(self) -> None:
         """Wait until everything issued is told."""
