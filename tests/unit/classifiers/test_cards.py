@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from classifiers import artifact, cards, evaluate, examples
+from classifiers import artifact, card_pictures, cards, evaluate, examples
 from classifiers.model import TopicModel
 
 ROOT = Path(__file__).parents[3]
@@ -25,8 +26,21 @@ def test_reliability_sets_promise_against_truth() -> None:
 def test_the_committed_card_is_of_the_shipped_model() -> None:
     card = (ROOT / "docs" / "model-card.md").read_text(encoding="utf-8")
     assert f"`{TopicModel.load().version}`" in card
-    picture = (ROOT / "docs" / cards.PICTURE).read_bytes()
-    assert picture.startswith(b"\x89PNG\r\n\x1a\n")
+    for name in (cards.PICTURE, cards.TRADE_PICTURE):
+        assert f"({name})" in card
+        assert (ROOT / "docs" / name).read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
+
+
+def test_a_dot_is_drawn_where_it_stands() -> None:
+    picture = card_pictures.plot([[], [card_pictures.Dot(0.25, 0.75, 4)]], diagonal=False)
+    size, start = int.from_bytes(picture[16:20], "big"), picture.index(b"IDAT") + 4
+    raw = np.frombuffer(zlib.decompressobj().decompress(picture[start:]), np.uint8)
+    pixels = raw.reshape(size, 1 + 3 * size)[:, 1:].reshape(size, size, 3)
+    coloured = np.argwhere(pixels[:, :, 0] != pixels[:, :, 2])
+    row, column = coloured.mean(axis=0)
+    assert row < size / 2
+    assert column < size / 2
+    assert np.ptp(coloured, axis=0).tolist() == [8, 8]
 
 
 def test_reports_kept_for_judging_are_never_learned_from() -> None:
@@ -52,10 +66,14 @@ def test_the_card_is_written_from_data(shared: Path, tmp_path: Path) -> None:
     assert card == (ROOT / "docs" / "model-card.md").read_text(encoding="utf-8")
 
 
-def test_the_shipped_model_holds_its_floors_on_the_natural_mix(shared: Path) -> None:
+def test_the_shipped_model_holds_its_floors_on_what_was_drawn_at_random(shared: Path) -> None:
+    topics = shared / "topics"
     natural = examples.read_labelled_since(
-        shared / "topics" / examples.UNLABELLED_FILE, examples.NATURAL_LABELS
+        topics / examples.UNLABELLED_FILE, examples.NATURAL_LABELS
     )
     floors = json.loads((ROOT / "classifiers" / "data" / "floors.json").read_text("utf-8"))
-    judged = evaluate.judge(TopicModel.load(), natural)
-    assert evaluate.below_floors(judged, floors["natural"]) == [], judged.as_text()
+    model = TopicModel.load()
+    for name, drawn in (("natural", natural), ("feed_items", examples.read_feed_items(topics))):
+        judged = evaluate.judge(model, drawn)
+        assert judged.reports > 250
+        assert evaluate.below_floors(judged, floors[name]) == [], judged.as_text()
