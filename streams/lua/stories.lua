@@ -17,8 +17,8 @@
 --
 -- Keys under the tag:
 --   a:<article>           story, number in the index, then per version: digest, material digest, seq, flag
---   story:<id>            hash: n members, i indexed, l last seen, c countries, the snapshot, and
---                         e: the member from which on a snapshot is true (editing.lua)
+--   story:<id>            hash: n members, i indexed, l last seen, c countries, x kept from, the snapshot,
+--                         and e: the member from which on a snapshot is true (editing.lua)
 --   story:<id>:m          list: one score byte and the facts of each member
 --   p:<period>:<term>     postings of a term: article number, weight
 --   k:<count / 256>       story, towns, kinds, signature and words of 256 articles
@@ -79,11 +79,14 @@ local function remember(article, story, record, seq, flag, number)
   redis.call('SET', tag .. 'a:' .. article.id, story .. number .. versions .. version, 'EX', set.keep_articles)
 end
 
+-- Redis's own clock, by which keys expire; `now` is that of the events.
+local clock = tonumber(redis.call('TIME')[1])
+
 -- Append a member; what the story is known by grows with it.
-local function append(story, article, facts, score)
+local function append(story, article, facts, score, findable)
   local key = story_key(story)
   local seq = redis.call('RPUSH', key .. ':m', string.char(math.min(255, math.floor(score * 255))) .. facts)
-  local known = redis.call('HMGET', key, 'l', 'c')
+  local known = redis.call('HMGET', key, 'l', 'c', 'i', 'x')
   local countries = known[2] or ''
   for country in string.gmatch(article.countries, '%u%u') do
     if not string.find(countries, country, 1, true) and #countries < 60 then
@@ -91,10 +94,18 @@ local function append(story, article, facts, score)
     end
   end
   local last = math.max(now, tonumber(known[1] or now))
-  redis.call('HSET', key, 'n', seq, 'l', string.format('%.3f', last), 'c', countries)
-  redis.call('EXPIRE', key, set.keep_stories)
-  redis.call('EXPIRE', key .. ':m', set.keep_stories)
-  redis.call('ZADD', tag .. 'stories', string.format('%.3f', last), story)
+  local said = string.format('%.3f', last)
+  local indexed = tonumber(known[3] or 0) + (findable and 1 or 0)
+  -- Kept a twentieth longer, so that not every member has to say so again.
+  if clock - tonumber(known[4] or 0) >= set.keep_stories / 20 then
+    local keep = math.ceil(set.keep_stories * 1.05)
+    redis.call('HSET', key, 'n', seq, 'l', said, 'c', countries, 'i', indexed, 'x', string.format('%.0f', clock))
+    redis.call('EXPIRE', key, keep)
+    redis.call('EXPIRE', key .. ':m', keep)
+  else
+    redis.call('HSET', key, 'n', seq, 'l', said, 'c', countries, 'i', indexed)
+  end
+  redis.call('ZADD', tag .. 'stories', said, story)
   return seq
 end
 
@@ -143,8 +154,7 @@ local function first_time(article)
       return { 'm', story, 1, 1, 0 }
     end
   end
-  local seq = append(story, article, article.facts, score)
-  redis.call('HINCRBY', story_key(story), 'i', 1)
+  local seq = append(story, article, article.facts, score, true)
   remember(article, story, nil, seq, 'm', index(article, story))
   return { 'm', story, seq, 0, math.floor(score * 255) }
 end

@@ -52,7 +52,7 @@ end
 -- newest postings of a list are enough, a story that goes on has new members.
 local function read_lists(article)
   local terms, keys = article.terms, {}
-  for at = 1, #terms, POSTING_BYTES do
+  for at = 1, math.min(#terms, POSTING_BYTES * set.max_asked), POSTING_BYTES do
     local term = string.sub(terms, at, at + TERM_BYTES - 1)
     for back = 0, set.periods - 1 do keys[#keys + 1] = prefixes[back] .. term end
   end
