@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from classifiers import artifact, evaluate, train
+from classifiers import artifact, calibration, evaluate, train
 from classifiers.examples import UNLABELLED_FILE, Example, read_directory, read_labelled_since
 from classifiers.model import TopicModel
 from classifiers.topics import TOPICS, Topic
@@ -63,8 +63,8 @@ def test_a_topic_without_an_example_is_refused_by_name() -> None:
 def test_aiming_at_precision_keeps_it() -> None:
     labels = np.array([[True]] * 6 + [[False]] * 6)
     scores = np.array([[0.95], [0.9], [0.85], [0.8], [0.5], [0.4]] + [[0.6], [0.45]] + [[0.1]] * 4)
-    (strict,) = train.find_thresholds(labels, scores, 0.9)
-    (loose,) = train.find_thresholds(labels, scores, None)
+    (strict,) = calibration.find_thresholds(labels, scores, 0.9)
+    (loose,) = calibration.find_thresholds(labels, scores, None)
     assert loose < strict
     told = scores[:, 0] >= strict
     assert labels[told].mean() >= 0.9
@@ -75,8 +75,8 @@ def test_a_bell_for_a_report_without_a_topic_costs_more_than_another_wrong_one()
     scores = np.array([[0.9], [0.85], [0.8], [0.75], [0.6], [0.5]] + [[0.1]] * 4)
     of_another = np.ones(10, dtype=bool)
     of_none = np.array([True] * 4 + [False] + [True] * 5)
-    (lenient,) = train.find_thresholds(labels, scores, None, of_another)
-    (strict,) = train.find_thresholds(labels, scores, None, of_none)
+    (lenient,) = calibration.find_thresholds(labels, scores, None, of_another)
+    (strict,) = calibration.find_thresholds(labels, scores, None, of_none)
     assert lenient < 0.5 < 0.6 < strict
 
 
