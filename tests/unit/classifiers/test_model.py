@@ -168,4 +168,4 @@ def test_composing_does_not_say_the_title_twice() -> None:
 def test_the_seed_article_rings_for_what_it_tells(model: TopicModel, shared: Path) -> None:
     (path,) = (shared / "seed").glob("*.txt")
     chosen = set(model.choose(model.predict([path.read_text(encoding="utf-8")])[0]))
-    assert chosen & {"drone_strike", "sabotage", "arson", "assassination", "bombing"}
+    assert chosen >= {"sabotage", "arrest", "assassination"}
