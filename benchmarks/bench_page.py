@@ -30,7 +30,7 @@ from streams.embedded import EmbeddedBroker, EmbeddedRedis, free_port
 LIMIT_SHARE, LIMIT_MB = 0.10, 100.0
 # The model is loaded and the first thousand articles are through.
 WARM_UP_S = 15.0
-START_S = 60.0
+START_S = 120.0
 _TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 _CONFIG = """
 [page]
@@ -82,7 +82,7 @@ class Found:
 def measure(folder: Path, viewers: int, per_second: int, seconds: float) -> Found:
     """Run the line under `folder` and measure its page."""
     path = folder / "wire.jsonl"
-    _write_articles(path, int(per_second * (seconds + WARM_UP_S + START_S / 2)))
+    _write_articles(path, int(per_second * (seconds + WARM_UP_S + 30)))
     with ExitStack() as stack:
         store = stack.enter_context(EmbeddedRedis(folder / "redis"))
         broker = stack.enter_context(EmbeddedBroker())
