@@ -26,7 +26,7 @@ WORDS = """\
 # At rest
 
 Written by `python -m benchmarks.bench_idle --write` on {date}; do not edit. How Wirebell came
-here is in [decision 15](decisions/0015-one-event-loop-and-a-nudge.md), what it does under load
+here is in [decision 20](decisions/0020-one-event-loop-and-a-nudge.md), what it does under load
 in [performance](performance.md).
 
 {machine}. Load of the machine at the end (everything on it, over 15 minutes): {load:.1f}.
