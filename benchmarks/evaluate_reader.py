@@ -58,7 +58,9 @@ def main() -> None:
     _told("English, rich", fast, earlier, [e for e in after if e.language == "en"])
     _told("Six languages", fast, earlier, [e for e in after if e.language != "en"])
     natural = examples.read_labelled_since(unlabelled, examples.NATURAL_LABELS)
-    _told("Natural mix", TopicModel.load(slow=False), shipped, natural)
+    now = TopicModel.load(slow=False)
+    _told("Natural mix", now, shipped, natural)
+    _told("Feed items", now, shipped, examples.read_feed_items(given.data))
 
 
 def _told(name: str, fast: TopicModel, reader: Reader, chosen: Sequence[Example]) -> None:

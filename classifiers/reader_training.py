@@ -51,8 +51,8 @@ class ReaderRecipe:
     """
 
     layers: int = 12
-    frozen: int = 8
-    epochs: int = 3
+    frozen: int = 6
+    epochs: int = 4
     batch: int = 32
     rate: float = 2e-4
     answer_rate: float = 3e-3
