@@ -179,6 +179,7 @@ def _judge(
 def _card(trained: Artifact, sets: Sequence[HeldOut]) -> list[str]:
     facts = trained.facts
     languages = ", ".join(f"{code} {count:,}" for code, count in facts["languages"].items())
+    slow = reader.shipped()
     lines = [
         "# Model card: topics",
         "",
@@ -192,6 +193,8 @@ def _card(trained: Artifact, sets: Sequence[HeldOut]) -> list[str]:
         "pairs and concepts, and one for any incident at all, whose probability multiplies "
         "theirs; Platt calibration and thresholds from left-out folds "
         f"({_aim(facts['recipe'])})",
+        f"- **Slow reader** {f'`{slow.version}`' if slow else 'none'}: only the sets told as read "
+        "again show what it changes",
         "- **Not for** judging persons, legal findings, or texts in other languages than en, ru, "
         "uk, it, de, fr, es: there it answers, but nobody has measured how well",
         "",

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from classifiers import artifact, card_pictures, cards, evaluate, examples
+from classifiers import artifact, card_pictures, cards, evaluate, examples, reader
 from classifiers.model import TopicModel
 
 ROOT = Path(__file__).parents[3]
@@ -25,7 +25,10 @@ def test_reliability_sets_promise_against_truth() -> None:
 
 def test_the_committed_card_is_of_the_shipped_model() -> None:
     card = (ROOT / "docs" / "model-card.md").read_text(encoding="utf-8")
+    slow = reader.shipped()
+    assert slow is not None
     assert f"`{TopicModel.load().version}`" in card
+    assert f"`{slow.version}`" in card
     for name in (cards.PICTURE, cards.TRADE_PICTURE):
         assert f"({name})" in card
         assert (ROOT / "docs" / name).read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
