@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 
 from classifiers import course, promotion, teaching
 from classifiers.model import TopicModel
-from classifiers.teaching import VERDICT_WEIGHT, Candidate, Taught
+from classifiers.teaching import VERDICT_WEIGHT, Taught
 
 VERDICTS = (5, 20)
 HELD_OUT, MOST = 30, 400
@@ -81,24 +81,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--weight", type=float, default=VERDICT_WEIGHT)
     options = parser.parse_args()
-    lessons = course.load()
-    started = time.process_time()
-    base = teaching.retrain(lessons, [])
-    print(f"a fit and its trial: {time.process_time() - started:.1f} CPU s")
-    for name, judged in base.judged.items():
-        print(f"  {name}: macro-F1 {judged.macro_f1:.4f}, {judged.reports} reports")
     for name, make in SERIES.items():
         texts = different(make, random.Random(name))
         held_out = [next(texts) for _ in range(HELD_OUT)]
-        follow(name, texts, held_out, base, options.weight)
+        follow(name, texts, held_out, options.weight)
 
 
-def follow(
-    name: str, texts: Iterator[str], held_out: list[str], base: Candidate, weight: float
-) -> None:
+def follow(name: str, texts: Iterator[str], held_out: list[str], weight: float) -> None:
     """Teach one series, verdict by verdict."""
     lessons = course.load()
-    model = TopicModel(base.trained)
+    model = TopicModel.load(slow=False)
     print(f"{name}: rings for {rings(model, held_out)} of {HELD_OUT}")
     taught: list[Taught] = []
     for wanted in VERDICTS:
@@ -108,14 +100,16 @@ def follow(
             if chosen := model.choose(model.predict([text])[0]):
                 group = f"{name}-{len(taught)}"
                 taught.append(Taught(text, frozenset(), frozenset(chosen), "en", group, weight))
+        started = time.process_time()
         candidate = teaching.retrain(lessons, taught)
+        seconds = time.process_time() - started
         model = TopicModel(candidate.trained)
-        changes = promotion.compare(lessons, base.answers, candidate.answers)
+        changes = promotion.compare(lessons, lessons.answers, candidate.answers)
         moved = ", ".join(f"{change.after - change.before:+.4f}" for change in changes)
         refused = promotion.refusals(changes)
         print(
             f"  {len(taught):>2} verdicts: rings for {rings(model, held_out)}; "
-            f"figures {moved}; {'refused' if refused else 'promoted'}",
+            f"figures {moved}; {'refused' if refused else 'promoted'}; {seconds:.0f} CPU s",
             flush=True,
         )
         if len(taught) < wanted:

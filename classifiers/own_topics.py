@@ -14,7 +14,7 @@ from classifiers.teaching import Taught
 from classifiers.topic_names import OwnTopic
 from classifiers.topics import TOPIC_IDS
 
-#: Fewer do not tell a topic from the words of a few events: docs/teaching.md has the measurement.
+#: Fewer do not tell a topic from the words of a few events, nor do they give folds a threshold.
 MIN_EXAMPLES: Final = 30
 #: A newsroom chose each of them; the course holds thousands that are about something else.
 EXAMPLE_WEIGHT: Final = 2.0

@@ -26,7 +26,7 @@ from classifiers.scoring import Scorer
 from classifiers.topics import TOPIC_IDS, TOPICS, Topic
 
 #: A report that was judged once against some ten thousand that were not: it counts for several.
-#: docs/teaching.md has the measurement; above 5 it gained nothing.
+#: on two invented series of false bells 1 took 3 to 5 verdicts, 3 took 1 to 5, 5 no fewer.
 VERDICT_WEIGHT: Final = 3.0
 
 

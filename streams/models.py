@@ -7,6 +7,7 @@ get them. Does not load a model (model_pickup.py does) and does not judge one.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -153,7 +154,9 @@ class ModelVersions:
                 turns=now.turns[:-1], undone=now.turns[-1], undone_by=who, undone_at=self._clock()
             )
 
-        return (await self._change(undo)).version
+        version = (await self._change(undo)).version
+        self._remember(version)
+        return version
 
     async def _turn(self, turn: Turn) -> None:
         def take(now: InForce | None) -> InForce | None:
@@ -163,6 +166,12 @@ class ModelVersions:
             return InForce(turns=(*before, turn)[-MOST_TURNS:])
 
         await self._change(take)
+        self._remember(turn.version)
+
+    def _remember(self, version: str) -> None:
+        """For the commands of this machine, which use the model last in force here."""
+        with suppress(OSError):
+            self._files.remember(version)
 
     async def _change(self, change: Callable[[InForce | None], InForce | None]) -> InForce:
         """Change who is in force, by one person at a time; forget files nobody can go back to."""

@@ -66,6 +66,7 @@ def test_models_change_under_a_running_worker_and_articles_do_not_notice(
     for number in range(turns):
         first = number * A_TURN
         line.publish([make_article(each) for each in range(first, first + A_TURN)])
+        line.wait_for_more_or_end(worker)  # it has loaded the model of before
         newsroom.turn(number)
         wait_until(lambda n=number: line.said().count(TAKEN) > n, 20, f"turn {number}")
     line.wait_for_alerts(turns * A_TURN)
@@ -91,10 +92,11 @@ def test_killed_at_every_place_of_the_pick_up_nothing_is_lost(newsroom: Newsroom
         assert worker.wait(30) == -signal.SIGKILL, line.said()[-1500:]
         newsroom.ask(lambda versions: versions.promote("shipped", "nadia"))
         (newsroom.base.parent / "models" / "in-force").unlink(missing_ok=True)
-    newsroom.ask(lambda versions: versions.promote(newsroom.taught, "nadia"))
     count = (len(PLACES) + 1) * A_TURN
-    line.start(base_model=str(newsroom.base))
+    worker = line.start(base_model=str(newsroom.base))
     line.publish([make_article(each) for each in range(count - A_TURN, count)])
+    line.wait_for_more_or_end(worker)
+    newsroom.ask(lambda versions: versions.promote(newsroom.taught, "nadia"))
     line.wait_for_alerts(count)
     line.expect_each_once(count)
     wait_until(lambda: newsroom.taught in line.said().rsplit(TAKEN, 1)[-1], 10, "the last turn")

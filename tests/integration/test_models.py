@@ -176,7 +176,7 @@ async def test_hostile_bytes_are_refused_and_the_model_in_use_works_on(
     await pickup.look()
     await pickup.look()  # and it is not tried again at once
     assert live.version == room.base
-    assert room.files.remembered() == ""
+    assert open_last_model(room.settings).model.version == room.base
 
 
 async def test_a_spoilt_file_of_the_last_model_gives_way_to_the_base(room: Room) -> None:
