@@ -68,16 +68,20 @@ class TopicModel:
         thresholds: Mapping[str, float] | None = None,
         *,
         slow: bool = True,
+        doubt: float | None = None,
     ) -> TopicModel:
         """Read a model file; without a path, the one that ships. `slow` adds the slow reader that
-        ships, if there is one.
+        ships, if there is one, asked where a logit is within `doubt` of even.
 
         Raises:
             ArtifactError: the file is not a model of ours; nothing of it was executed.
             ValueError: a threshold names an unknown topic or is below 0.
         """
         trained = artifact.load(path or artifact.SHIPPED)
-        return cls(trained, thresholds, reader.shipped() if slow else None)
+        second = reader.shipped() if slow else None
+        if second is not None and doubt is not None:
+            second = second.doubting(doubt)
+        return cls(trained, thresholds, second)
 
     def predict(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """n texts to an n x topics array of probabilities in [0, 1].

@@ -5,6 +5,7 @@ Owns which reports are doubtful, and how both opinions become one probability. D
 
 from __future__ import annotations
 
+import copy
 import functools
 from collections.abc import Sequence
 from pathlib import Path
@@ -31,7 +32,7 @@ class Reader:
         """Lay the network out in floats."""
         self.version = parts.version
         self.topic_ids = parts.topic_ids
-        self._doubt = parts.doubt
+        self._doubt = self._unsure = parts.doubt
         self._blend = parts.arrays["blend"]
         self._limit = len(parts.arrays["positions"])
         self._pieces = parts.segmentation()
@@ -46,12 +47,18 @@ class Reader:
         """
         return cls(reader_file.load(path or reader_file.SHIPPED))
 
+    def doubting(self, width: float) -> Reader:
+        """The same reader, asked wherever the fast model's logit is within `width` of even."""
+        other = copy.copy(self)
+        other._doubt = (-width, width)
+        return other
+
     def doubtful(self, probabilities: F32) -> NDArray[np.intp]:
         """The rows of n x topics probabilities of the fast model that are worth reading.
 
         Columns are in the order of `topic_ids`.
         """
-        return np.flatnonzero(self._between(logits(probabilities)).any(axis=1))
+        return np.flatnonzero(_between(logits(probabilities), self._doubt).any(axis=1))
 
     def opinions(self, texts: Sequence[str]) -> F32:
         """n texts to n x topics logits of the reader alone, from the beginning of each text.
@@ -71,7 +78,7 @@ class Reader:
         scores = logits(fast)
         joint = slope_fast * scores + slope_read * heard.clip(-_MAX_LOGIT, _MAX_LOGIT) + offset
         again = np.asarray(1 / (1 + np.exp(-joint)), dtype=np.float32)
-        return np.where(whole[:, None] | self._between(scores), again, fast)
+        return np.where(whole[:, None] | _between(scores, self._unsure), again, fast)
 
     def _read(self, texts: Sequence[str]) -> tuple[F32, NDArray[np.bool_]]:
         """The opinion on each text, and whether it was read to its end."""
@@ -83,10 +90,6 @@ class Reader:
             whole[row] = len(pieces) < self._limit and len(head) == len(text)
             rows[row] = self._encoder.logits(pieces)
         return rows, whole
-
-    def _between(self, scores: F32) -> NDArray[np.bool_]:
-        low, high = self._doubt
-        return (scores >= low) & (scores <= high)
 
 
 @functools.cache
@@ -104,3 +107,7 @@ def logits(probabilities: F32) -> F32:
     least = 1 / (1 + np.exp(np.float32(_MAX_LOGIT)))
     clipped = probabilities.astype(np.float64).clip(least, 1 - least)
     return np.asarray(np.log(clipped / (1 - clipped)), dtype=np.float32)
+
+
+def _between(scores: F32, limits: tuple[float, float]) -> NDArray[np.bool_]:
+    return (scores >= limits[0]) & (scores <= limits[1])

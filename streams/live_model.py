@@ -53,7 +53,8 @@ def open_model(settings: Settings, path: Path | None = None) -> OpenedModel:
         raise ArtifactError(f"{file}: made for other features than these; train it anew")
     defaults = default_thresholds(trained.topics, settings.topics)
     thresholds = lowest_thresholds(defaults, settings.subscriptions)
-    model = TopicModel.load(file, thresholds, slow=settings.classifier.reader)
+    asked = settings.classifier
+    model = TopicModel.load(file, thresholds, slow=asked.reader, doubt=asked.doubt)
     return OpenedModel(model, defaults)
 
 

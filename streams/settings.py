@@ -146,7 +146,9 @@ class ClassifierSettings(Table):
     """How articles get their topics."""
 
     reader: bool = True
-    """Whether the slow reader reads what the fast model doubts: better, at 40 ms of such a text."""
+    """Whether the slow reader reads what the fast model doubts: better, at 50 ms of such a text."""
+    doubt: Annotated[float, Field(ge=0, le=30)] = 0.55
+    """How near to even (a logit) a topic must be to be doubted: 0.55 is 4 % of feeds; 30 is all."""
 
 
 class EmbeddedSettings(Table):

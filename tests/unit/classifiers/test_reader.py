@@ -77,6 +77,20 @@ def test_a_model_without_the_readers_topics_is_not_read_again(trained: Artifact)
     )
 
 
+def test_more_is_read_when_more_is_doubted_but_of_a_long_text_only_the_unsure(
+    trained: Artifact, fast: TopicModel
+) -> None:
+    slow = Reader(small_reader(doubt=(-0.1, 0.1)))
+    all_read = TopicModel(trained, slow=slow.doubting(30))
+    texts = ["bank rates", DOUBTFUL]
+    before, after = fast.predict(texts), all_read.predict(texts)
+    assert np.array_equal(TopicModel(trained, slow=slow).predict(texts[:1]), before[:1])
+    assert not np.allclose(before[0], after[0], atol=1e-3)
+    sure = np.abs(reader.logits(before[1])) > 0.1
+    assert sure.any()
+    assert np.array_equal(before[1][sure], after[1][sure])
+
+
 def test_the_blend_weighs_both_opinions(trained: Artifact) -> None:
     parts = small_reader()
     deaf = np.float32([[1.0], [0.0], [0.0]]).repeat(14, axis=1)
