@@ -140,7 +140,7 @@ async def _run(
     try:
         await worker.run(stop, [deliveries.run, canaries.run, *watching, at_desk, *desks])
     finally:
-        await warming
+        await asyncio.wait([warming])  # whatever ails it, articles will tell
         await deliveries.close()
 
 
