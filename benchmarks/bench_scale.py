@@ -25,9 +25,16 @@ from typing import Any
 
 import msgspec
 import redis
-from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, Producer, TopicPartition
+from confluent_kafka import (
+    Consumer,
+    ConsumerGroupTopicPartitions,
+    KafkaException,
+    Producer,
+    TopicPartition,
+)
 from confluent_kafka.admin import AdminClient
 
+from benchmarks.growth import Day, grow, plot, resident_mb
 from benchmarks.line_articles import Wire
 from benchmarks.scale_report import Cost, Moment, ScaleReport, Spread
 from connectors.records import SCHEMA_HEADER, Alert, Article, decode_alert, encode
@@ -40,6 +47,7 @@ ROOT = Path(__file__).parents[1]
 SPREADS = ((1, 1), (1, 4), (1, 16), (2, 2), (2, 16), (4, 4), (4, 16))
 SESSION_TIMEOUT_S = 6
 DEADLINE_S = 240.0
+SHARED_WITHIN_S = 90.0
 PACE_PER_S = 100
 CONFIG = """
 [sinks.terminal]
@@ -61,7 +69,7 @@ class Line:
     partitions: int
     folder: Path
     prefix: str = field(default_factory=lambda: f"scale-{secrets.token_hex(4)}-")
-    workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
     published: int = 0
 
     def environment(self) -> Mapping[str, str]:
@@ -89,28 +97,32 @@ class Line:
         )  # fmt: skip
 
     def start_worker(self) -> subprocess.Popen[bytes]:
-        """One more; with a state directory of its own, as on another machine."""
-        state = self.folder / f"worker-{len(self.workers)}"
-        with (self.folder / f"worker-{len(self.workers)}.log").open("wb") as log:
-            worker = subprocess.Popen(
-                [sys.executable, "-m", "streams", "worker"],
-                env={**self.environment(), "WIREBELL_STATE_DIR": str(state)},
+        """One more."""
+        return self.start("worker")
+
+    def start(self, command: str, **environment: str) -> subprocess.Popen[bytes]:
+        """A process with a state directory of its own, as on another machine."""
+        state = self.folder / f"process-{len(self.processes)}"
+        with state.with_suffix(".log").open("wb") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "streams", command],
+                env={**self.environment(), "WIREBELL_STATE_DIR": str(state), **environment},
                 cwd=ROOT, stdout=subprocess.DEVNULL, stderr=log,
             )  # fmt: skip
-        self.workers.append(worker)
-        return worker
+        self.processes.append(process)
+        return process
 
     def end(self) -> None:
-        """End every worker that still runs."""
-        for worker in self.workers:
-            if worker.poll() is None:
-                worker.terminate()
-        for worker in self.workers:
+        """End every process that still runs."""
+        for process in self.processes:
+            if process.poll() is None:
+                process.terminate()
+        for process in self.processes:
             try:
-                worker.wait(15)
+                process.wait(15)
             except subprocess.TimeoutExpired:
-                worker.kill()
-                worker.wait()
+                process.kill()
+                process.wait()
 
     def publish(self, articles: Iterator[Article], pace_per_s: float = 0) -> None:
         """Publish over all partitions in turn; at a pace, each gets the time at which it goes."""
@@ -177,13 +189,13 @@ def spread(line: Line, workers: int, articles: Sequence[Article], store: redis.R
     _wait_until_shared(line, workers, store)
     line.publish(Wire(3).articles(8 * line.partitions))
     line.wait(admin)
-    before, cpu_before = _redis_state(store), [_cpu_s(each.pid) for each in line.workers]
+    before, cpu_before = _redis_state(store), [_cpu_s(each.pid) for each in line.processes]
     began = time.monotonic()
     line.publish(iter(articles))
     line.wait(admin)
     seconds = time.monotonic() - began
     after = _redis_state(store)
-    cpu = [_cpu_s(e.pid) - b for e, b in zip(line.workers, cpu_before, strict=True)]
+    cpu = [_cpu_s(e.pid) - b for e, b in zip(line.processes, cpu_before, strict=True)]
     told = [alert.id for alert, _ in line.alerts()]
     return Spread(
         workers=workers,
@@ -214,8 +226,8 @@ def rebalances(line: Line, seconds: float, store: redis.Redis) -> list[Moment]:
     acts = {
         "two workers, nothing happens": lambda: None,
         "a third joins": line.start_worker,
-        "one leaves in order (SIGTERM)": line.workers[0].terminate,
-        f"one is killed (SIGKILL; session {SESSION_TIMEOUT_S} s)": line.workers[1].kill,
+        "one leaves in order (SIGTERM)": line.processes[0].terminate,
+        f"one is killed (SIGKILL; session {SESSION_TIMEOUT_S} s)": line.processes[1].kill,
     }
     moments = []
     for name, act in acts.items():
@@ -226,6 +238,23 @@ def rebalances(line: Line, seconds: float, store: redis.Redis) -> list[Moment]:
         moments.append((name, first, datetime.now(UTC)))
     told = sorted(line.alerts(), key=lambda one: one[1])
     return [_moment(name, first, last, told) for name, first, last in moments]
+
+
+def month_of_days(line: Line, days: int, store: redis.Redis) -> list[Day]:
+    """A month of heavy days through one worker, watched by the page's process."""
+    admin = AdminClient({"bootstrap.servers": line.servers})
+    worker = line.start_worker()
+    _wait_until_shared(line, 1, store)
+    page = line.start("page", WIREBELL_PAGE__PORT="0")
+
+    def memory() -> dict[str, float]:
+        return {
+            "worker": resident_mb(worker.pid),
+            "page": resident_mb(page.pid),
+            "Redis (nothing expires)": _redis_state(store)["memory"] / 1e6,
+        }
+
+    return grow(days, line.publish, lambda: line.wait(admin), memory)
 
 
 def _moment(
@@ -246,10 +275,13 @@ def _moment(
 def _wait_until_shared(line: Line, workers: int, store: redis.Redis) -> None:
     """Wait until every worker beats and Kafka has shared out the partitions."""
     admin = AdminClient({"bootstrap.servers": line.servers})
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + SHARED_WITHIN_S
     while time.monotonic() < deadline:
         group = line.prefix + WORKER_GROUP
-        (found,) = [e.result(15) for e in admin.describe_consumer_groups([group]).values()]
+        try:
+            (found,) = [e.result(5) for e in admin.describe_consumer_groups([group]).values()]
+        except (TimeoutError, KafkaException):
+            continue  # the group's coordinator is not there before its first member
         held = [
             part
             for member in found.members
@@ -263,7 +295,7 @@ def _wait_until_shared(line: Line, workers: int, store: redis.Redis) -> None:
         ):
             return
         time.sleep(0.2)
-    raise TimeoutError(f"{workers} workers did not share {line.partitions} partitions in 60 s")
+    raise TimeoutError(f"{workers} workers did not share {line.partitions} partitions in time")
 
 
 def _redis_state(store: redis.Redis) -> dict[str, float]:
@@ -299,6 +331,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--articles", type=int, default=12_000)
     parser.add_argument("--seconds", type=float, default=15, help="of each rebalance")
+    parser.add_argument("--days", type=int, default=30, help="heavy days of the month")
     parser.add_argument("--write", action="store_true", help="write docs/scaling.md")
     asked = parser.parse_args()
     report = ScaleReport(datetime.now(UTC), PACE_PER_S)
@@ -316,12 +349,18 @@ def main() -> None:
             report.spreads.append(done)
             print(report.row(done), flush=True)
         with (
+            EmbeddedRedis(folder / "redis-growth") as server,
+            _opened(4, node, server) as line,
+        ):
+            report.growth += month_of_days(line, asked.days, redis.Redis.from_url(server.url))
+        with (
             EmbeddedRedis(folder / "redis-rebalances") as server,
             _opened(16, node, server) as line,
         ):
             report.moments += rebalances(line, asked.seconds, redis.Redis.from_url(server.url))
     print(report.page())
     if asked.write:
+        plot(report.growth, ROOT / "docs" / "images" / "growth.png")
         (ROOT / "docs" / "scaling.md").write_text(report.page(), encoding="utf-8")
 
 

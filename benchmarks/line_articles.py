@@ -10,7 +10,7 @@ import gzip
 import random
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from itertools import accumulate
+from itertools import accumulate, islice
 from pathlib import Path
 
 import msgspec
@@ -99,15 +99,20 @@ class Wire:
 
 
 def month(count: int) -> Iterator[Article]:
-    """The first so many articles of the real month: headlines and summaries of 27 publishers.
+    """The first so many articles of the real month; see `days_of_month`."""
+    return (article for _, article in islice(days_of_month(), count))
+
+
+def days_of_month() -> Iterator[tuple[str, Article]]:
+    """The real month, headlines and summaries of 27 publishers, each with the day it was seen.
 
     Raises:
         FileNotFoundError: the test data is not on this machine.
     """
     with gzip.open(MONTH, "rb") as lines:
-        for _, line in zip(range(count), lines, strict=False):
+        for line in lines:
             row = msgspec.json.decode(line)
-            yield Article(
+            article = Article(
                 id=article_id(row["source"], row["id"]),
                 source_id="month",
                 publisher=row["source"],
@@ -117,3 +122,4 @@ def month(count: int) -> Iterator[Article]:
                 url=row["url"] or "",
                 language=(row["lang"] or "")[:2].lower(),
             )
+            yield row["capture_day"], article

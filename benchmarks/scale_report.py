@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from benchmarks.growth import Day
+
 #: The largest figure in the trade: documents of all kinds that one firm claims to read a day.
 LARGEST_PER_DAY = 1_300_000_000
 DAY_S = 86_400
@@ -50,6 +52,17 @@ alert.
 A worker that is killed is missed after its session (45 s unless `kafka.session_timeout_s` says
 otherwise); its partitions wait for that long and nothing is lost. The other way round, a shorter
 session takes away the partitions of a worker that only stood still.
+
+## A month of heavy days
+
+The heaviest day of a real month, {days} times in a row with new ids and in part new words: resident
+memory after {quarter:,} and after {all:,} articles. Redis' clock cannot be moved, so here it lets
+nothing go; that it does by age is measured by `python -m benchmarks.bench_stories`
+(docs/stories.md).
+
+{growth}
+
+![Memory over a month of heavy days](images/growth.png)
 
 ## What an article costs
 
@@ -130,6 +143,7 @@ class ScaleReport:
     pace: int
     spreads: list[Spread] = field(default_factory=list)
     moments: list[Moment] = field(default_factory=list)
+    growth: list[Day] = field(default_factory=list)
 
     def row(self, one: Spread) -> str:
         """One line of the first table."""
@@ -170,6 +184,16 @@ class ScaleReport:
                 ],
             ),
             pace=self.pace,
+            days=len(self.growth),
+            quarter=self._quarter().articles,
+            all=self.growth[-1].articles,
+            growth=_table(
+                ("", "after a quarter, MB", "at the end, MB"),
+                [
+                    f"| {name} | {mb:,.0f} | {self.growth[-1].memory_mb[name]:,.0f} |"
+                    for name, mb in self._quarter().memory_mb.items()
+                ],
+            ),
             most=self.spreads[-1].workers,
             dearer=_work(self.spreads[-1]) / _work(self.spreads[0]),
             worker_ms=worker_ms,
@@ -191,6 +215,10 @@ class ScaleReport:
         worker = sum(one.worker_cpu_s for one in self.spreads)
         store = sum(one.redis_cpu_s for one in self.spreads)
         return 1_000 * worker / articles, 1_000 * store / articles
+
+    def _quarter(self) -> Day:
+        """The day by which a quarter of the month has gone."""
+        return self.growth[len(self.growth) // 4]
 
     def _share(self) -> float:
         """The share of the generated articles that is about an incident."""
