@@ -8,6 +8,8 @@ batch is `steps.py`, what happens when that fails `settling.py`; who makes them 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import ctypes
 import gc
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
@@ -118,7 +120,7 @@ class Worker:
         error = starting.exception()
         if error is not None:
             raise WorkerFailedError(f"cannot start: {_said(error)}") from error
-        _spare_collector()
+        _settle_memory()
         _log.info("ready")
         return True
 
@@ -240,13 +242,16 @@ class Worker:
         self._fail(task.exception() or RuntimeError("a background task ended by itself"))
 
 
-def _spare_collector() -> None:
+def _settle_memory() -> None:
     """What is in memory now stays until the end: the garbage collector need not look at those
-    160,000 objects again and again (10 ms each time), nor at every 700 new ones.
+    160,000 objects again and again (10 ms each time), nor at every 700 new ones. What loading
+    has left behind goes back to the system: 38 MB of the files of the models.
     """
     gc.collect()
     gc.freeze()
     gc.set_threshold(*COLLECT_AFTER)
+    with contextlib.suppress(OSError, AttributeError, TypeError):  # glibc alone has it
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _assignment(app: faust.App) -> frozenset[tuple[str, int]]:
