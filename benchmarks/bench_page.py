@@ -100,6 +100,7 @@ def measure(folder: Path, viewers: int, per_second: int, seconds: float) -> Foun
             "WIREBELL_KAFKA__EMBEDDED": "true",
             "WIREBELL_KAFKA__SESSION_TIMEOUT_S": "6",
             "WIREBELL_REDIS__URL": store.url,
+            "WIREBELL_CLASSIFIER__READER": "false",  # a flood of doubtful articles is another test
         }
         subprocess.run(_wirebell("kafka-topics"), env=environment, check=True, capture_output=True)
         page = stack.enter_context(_process("page", environment, folder))
