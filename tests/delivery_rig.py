@@ -108,9 +108,12 @@ class Rig:
         """Move the clock until the ledger owes nothing."""
         deadline = time.monotonic() + within_s
         while not await self.idle():
-            assert time.monotonic() < deadline, await self.ledger().destinations()
+            states = await self.ledger().destinations()
+            assert time.monotonic() < deadline, states
             await asyncio.sleep(0.005)
-            self.clock.forward(step_s)
+            # Who holds a lease must be able to send before it is over, on a busy machine too.
+            held = any(state.in_flight for state in states)
+            self.clock.forward(min(step_s, 0.25) if held else step_s)
 
     @asynccontextmanager
     async def running(self, *workers: Deliveries) -> AsyncIterator[None]:
