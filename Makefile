@@ -13,7 +13,7 @@ run: .venv/.run-ready          ## start the whole line on this machine and print
 
 test: .venv/.dev-ready         ## everything this machine can test
 	$(BIN)/python -m tests.prepare
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile
 
 check: .venv/.dev-ready        ## format, lint, types
 	$(BIN)/ruff format --check .

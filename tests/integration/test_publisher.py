@@ -204,14 +204,13 @@ def test_only_faults_of_the_record_itself_are_permanent() -> None:
 
 def test_the_password_is_not_in_the_repr_and_reaches_the_client() -> None:
     connection = KafkaConnection(
-        "a:9092,b:9092", "SASL_SSL", "SCRAM-SHA-512", "me", "hidden-word", "/ca.pem"
+        "a:9092,b:9092", "SASL_PLAINTEXT", "SCRAM-SHA-512", "me", "hidden-word"
     )
     assert "hidden-word" not in repr(connection)
     assert connection.options() == {
         "bootstrap_servers": ["a:9092", "b:9092"],
-        "security_protocol": "SASL_SSL",
+        "security_protocol": "SASL_PLAINTEXT",
         "sasl_mechanism": "SCRAM-SHA-512",
         "sasl_plain_username": "me",
         "sasl_plain_password": "hidden-word",
-        "ssl_cafile": "/ca.pem",
     }

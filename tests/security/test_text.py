@@ -47,7 +47,7 @@ def test_who_names_himself_after_a_channel_rings_nobody(attack: str) -> None:
     verdict = Verdict(id="v", choice="relevant", who=attack, at=MORNING)
     alert = make_alert(attack)
     choices = choices_block(alert, attack)
-    message = story_message(alert, UTC, None, [verdict], choices)
+    message = story_message(alert, UTC, None, [verdict], choices=choices)
     assert check_message({"text": message.text, "blocks": message.blocks}) == []
     decided = [block for block in message.blocks if block["type"] == "context"][-1]
     assert decided["elements"][0]["type"] == "plain_text"
