@@ -49,7 +49,7 @@ alert.
 
 {moments}
 
-A worker that is killed is missed after its session (45 s unless `kafka.session_timeout_s` says
+A worker that is killed is missed after its session (15 s unless `kafka.session_timeout_s` says
 otherwise); its partitions wait for that long and nothing is lost. The other way round, a shorter
 session takes away the partitions of a worker that only stood still.
 

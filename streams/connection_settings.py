@@ -29,7 +29,7 @@ class KafkaSettings(Table):
     """The broker is the embedded one: one producer per partition, short fetch waits."""
     whole_slices: bool = True
     """Workers take whole slices of partitions from Faust; off is Faust's own way, slower."""
-    session_timeout_s: Annotated[float, Field(ge=3, le=300)] = 45
+    session_timeout_s: Annotated[float, Field(ge=3, le=300)] = 15
     """Seconds without a sign of life after which Kafka gives a worker's partitions away."""
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
     """How the connection is protected."""
