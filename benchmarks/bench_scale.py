@@ -36,6 +36,7 @@ from confluent_kafka.admin import AdminClient
 
 from benchmarks.growth import Day, grow, plot, resident_mb
 from benchmarks.line_articles import Wire
+from benchmarks.replay import cpu_s
 from benchmarks.scale_report import Cost, Moment, ScaleReport, Spread
 from connectors.records import SCHEMA_HEADER, Alert, Article, decode_alert, encode
 from streams.embedded import EmbeddedRedis
@@ -189,13 +190,13 @@ def spread(line: Line, workers: int, articles: Sequence[Article], store: redis.R
     _wait_until_shared(line, workers, store)
     line.publish(Wire(3).articles(8 * line.partitions))
     line.wait(admin)
-    before, cpu_before = _redis_state(store), [_cpu_s(each.pid) for each in line.processes]
+    before, cpu_before = _redis_state(store), [cpu_s(each.pid) for each in line.processes]
     began = time.monotonic()
     line.publish(iter(articles))
     line.wait(admin)
     seconds = time.monotonic() - began
     after = _redis_state(store)
-    cpu = [_cpu_s(e.pid) - b for e, b in zip(line.processes, cpu_before, strict=True)]
+    cpu = [cpu_s(e.pid) - b for e, b in zip(line.processes, cpu_before, strict=True)]
     told = [alert.id for alert, _ in line.alerts()]
     return Spread(
         workers=workers,
@@ -307,12 +308,6 @@ def _redis_state(store: redis.Redis) -> dict[str, float]:
         "out": told["total_net_output_bytes"],
         "memory": told["used_memory"],
     }
-
-
-def _cpu_s(pid: int) -> float:
-    """User and system seconds of a process so far."""
-    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 @contextmanager

@@ -122,7 +122,7 @@ def replay(
         return Outcome(
             articles=int(counts["wirebell_articles_screened_total"]),
             seconds=finished - began,
-            cpu_s=_cpu_s(worker.pid),
+            cpu_s=cpu_s(worker.pid),
             stories=client.zcard(Keys("wirebell").stories),
             counts=counts,
             log=(folder / "worker.log").read_text(encoding="utf-8", errors="replace"),
@@ -181,7 +181,7 @@ def _process(
                 process.wait()
 
 
-def _cpu_s(pid: int) -> float:
+def cpu_s(pid: int) -> float:
     """User and system seconds of a process so far."""
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

@@ -6,8 +6,6 @@ is not exactly such a model is refused whole.
 
 from __future__ import annotations
 
-import hashlib
-import io
 import json
 import zipfile
 from dataclasses import dataclass
@@ -17,12 +15,11 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from classifiers.array_files import ArtifactError, digest, read_arrays, write_arrays
 from classifiers.topics import Topic
 
 FORMAT: Final = 3
 SHIPPED: Final = Path(__file__).parent / "artifacts" / "topics.npz"
-#: A file that would unpack to more than this is not one of ours.
-MAX_UNPACKED_BYTES: Final = 256 * 1024 * 1024
 
 _ARRAYS: Final = {
     "weights", "idf", "intercepts", "english", "english_intercept", "slopes", "offsets",
@@ -30,10 +27,6 @@ _ARRAYS: Final = {
 }  # fmt: skip
 
 F32 = NDArray[np.float32]
-
-
-class ArtifactError(ValueError):
-    """The model file cannot be trusted or understood; use another one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,15 +84,8 @@ def save(artifact: Artifact, path: Path) -> str:
         "incident_curves": artifact.incident_curves.astype(np.float32),
         "meta": np.frombuffer(encoded, dtype=np.uint8),
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
-        for name, array in arrays.items():
-            member = zipfile.ZipInfo(f"{name}.npy", (1980, 1, 1, 0, 0, 0))
-            member.compress_type = zipfile.ZIP_DEFLATED
-            buffer = io.BytesIO()
-            np.lib.format.write_array(buffer, array, allow_pickle=False)
-            archive.writestr(member, buffer.getvalue())
-    return _digest(path.read_bytes())
+    write_arrays(path, arrays)
+    return digest(path.read_bytes())
 
 
 def load(path: Path) -> Artifact:
@@ -111,29 +97,15 @@ def load(path: Path) -> Artifact:
     """
     try:
         content = path.read_bytes()
-        arrays = _read_arrays(content)
+        arrays = read_arrays(content, _ARRAYS, "model")
         meta = json.loads(arrays["meta"].tobytes())
-        artifact = _assemble(arrays, meta, _digest(content))
+        artifact = _assemble(arrays, meta, digest(content))
     except ArtifactError:
         raise
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as err:
         raise ArtifactError(f"{path}: not a topic model: {err}") from err
     _check(artifact, path)
     return artifact
-
-
-def _read_arrays(content: bytes) -> dict[str, NDArray[Any]]:
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        size = sum(member.file_size for member in archive.infolist())
-        if size > MAX_UNPACKED_BYTES:
-            raise ArtifactError(f"unpacks to {size} bytes, more than any model of ours")
-        names = {name.removesuffix(".npy") for name in archive.namelist()}
-        if names != _ARRAYS:
-            raise ArtifactError(f"holds {sorted(names)}, expected {sorted(_ARRAYS)}")
-        return {
-            name: np.lib.format.read_array(io.BytesIO(archive.read(f"{name}.npy")), False)
-            for name in sorted(_ARRAYS)
-        }
 
 
 def _assemble(arrays: dict[str, NDArray[Any]], meta: dict[str, Any], version: str) -> Artifact:
@@ -169,7 +141,3 @@ def _check(artifact: Artifact, path: Path) -> None:
             raise ArtifactError(f"{path}: {name} holds what is not finite")
     if not all(0.0 <= topic.threshold <= 1.0 for topic in artifact.topics):
         raise ArtifactError(f"{path}: a threshold is outside [0, 1]")
-
-
-def _digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()[:12]

@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import argparse
 import gzip
-import io
 import json
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from classifiers.array_files import write_arrays
 from classifiers.similarity import (
     RARITY_BITS,
     RARITY_PATH,
@@ -52,17 +51,6 @@ def rarity_table(texts: Iterator[str]) -> NDArray[np.uint8]:
     return table
 
 
-def save(table: NDArray[np.uint8], path: Path) -> None:
-    """Write the table; equal tables give equal bytes."""
-    buffer = io.BytesIO()
-    np.lib.format.write_array(buffer, table, allow_pickle=False)
-    member = zipfile.ZipInfo("rarity.npy", (1980, 1, 1, 0, 0, 0))
-    member.compress_type = zipfile.ZIP_DEFLATED
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr(member, buffer.getvalue())
-
-
 def main() -> None:
     """Read the folder named on the command line and write the table."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -70,7 +58,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=RARITY_PATH)
     arguments = parser.parse_args()
     table = rarity_table(read_texts(arguments.texts))
-    save(table, arguments.out)
+    write_arrays(arguments.out, {"rarity": table})
     print(f"{int((table < np.max(table)).sum())} stems -> {arguments.out}")
 
 

@@ -12,10 +12,8 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import io
 import math
 import re
-import zipfile
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -25,6 +23,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from classifiers.array_files import write_arrays
 from classifiers.build_rarity import read_texts
 from classifiers.lexicon import CONCEPTS_FILE
 from classifiers.similarity import STEM_CHARS, fold, term_hash
@@ -283,17 +282,6 @@ def build(texts: Path, work: Path) -> dict[str, NDArray[Any]]:
     }
 
 
-def save(arrays: dict[str, NDArray[Any]], path: Path) -> None:
-    """Write the arrays; equal arrays give equal bytes."""
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, values in arrays.items():
-            buffer = io.BytesIO()
-            np.lib.format.write_array(buffer, values, allow_pickle=False)
-            member = zipfile.ZipInfo(f"{name}.npy", (1980, 1, 1, 0, 0, 0))
-            member.compress_type = zipfile.ZIP_DEFLATED
-            archive.writestr(member, buffer.getvalue())
-
-
 def main() -> None:
     """Read the folders named on the command line and write the table."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -303,7 +291,7 @@ def main() -> None:
     arguments = parser.parse_args()
     arguments.work.mkdir(parents=True, exist_ok=True)
     arrays = build(arguments.texts, arguments.work)
-    save(arrays, arguments.out)
+    write_arrays(arguments.out, arrays)
     print(f"{len(arrays['keys'])} words, {len(arrays['common_keys'])} stems -> {arguments.out}")
 
 

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classifiers import artifact, evidence, reader, scoring
-from classifiers.artifact import Artifact, ArtifactError
+from classifiers.array_files import ArtifactError
+from classifiers.artifact import Artifact
 from classifiers.evidence import Evidence
 from classifiers.reader import Reader
 from classifiers.topics import Topic

@@ -6,8 +6,6 @@ each output, those of pieces 4 bits. A file that is not exactly such a reader is
 
 from __future__ import annotations
 
-import hashlib
-import io
 import json
 import zipfile
 from dataclasses import dataclass
@@ -17,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from classifiers.artifact import MAX_UNPACKED_BYTES, ArtifactError
+from classifiers.array_files import ArtifactError, digest, read_arrays, write_arrays
 from classifiers.encoder import BLOCK, Embeddings, Encoder, Layer
 from classifiers.reader_pieces import UNKNOWN, Pieces
 
@@ -127,17 +125,8 @@ def save(parts: ReaderParts, path: Path) -> str:
     }
     encoded = json.dumps(meta, ensure_ascii=False, sort_keys=True).encode()
     arrays = parts.arrays | {"meta": np.frombuffer(encoded, dtype=np.uint8)}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
-        for name in sorted(arrays):
-            member = zipfile.ZipInfo(f"{name}.npy", (1980, 1, 1, 0, 0, 0))
-            member.compress_type = zipfile.ZIP_DEFLATED
-            buffer = io.BytesIO()
-            np.lib.format.write_array(
-                buffer, np.ascontiguousarray(arrays[name]), allow_pickle=False
-            )
-            archive.writestr(member, buffer.getvalue())
-    return _digest(path.read_bytes())
+    write_arrays(path, {name: np.ascontiguousarray(arrays[name]) for name in sorted(arrays)})
+    return digest(path.read_bytes())
 
 
 def load(path: Path) -> ReaderParts:
@@ -149,8 +138,8 @@ def load(path: Path) -> ReaderParts:
     """
     try:
         content = path.read_bytes()
-        arrays = _read_arrays(content)
-        parts = _assemble(arrays, json.loads(arrays.pop("meta").tobytes()), _digest(content))
+        arrays = read_arrays(content, {*layout(0, 0, 0, BLOCK, 0), "meta"}, "reader")
+        parts = _assemble(arrays, json.loads(arrays.pop("meta").tobytes()), digest(content))
         _check(parts)
     except ArtifactError as err:
         raise ArtifactError(f"{path}: {err}") from err
@@ -159,21 +148,6 @@ def load(path: Path) -> ReaderParts:
     except (zipfile.BadZipFile, RecursionError, NotImplementedError) as err:
         raise ArtifactError(f"{path}: not a reader: {err}") from err
     return parts
-
-
-def _read_arrays(content: bytes) -> Arrays:
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        size = sum(member.file_size for member in archive.infolist())
-        if size > MAX_UNPACKED_BYTES:
-            raise ArtifactError(f"unpacks to {size} bytes, more than any reader of ours")
-        names = {name.removesuffix(".npy") for name in archive.namelist()}
-        expected = {*layout(0, 0, 0, BLOCK, 0), "meta"}
-        if names != expected:
-            raise ArtifactError(f"holds {sorted(names)}, expected {sorted(expected)}")
-        return {
-            name: np.lib.format.read_array(io.BytesIO(archive.read(f"{name}.npy")), False)
-            for name in sorted(names)
-        }
 
 
 def _assemble(arrays: Arrays, meta: dict[str, Any], version: str) -> ReaderParts:
@@ -217,7 +191,3 @@ def _widened(arrays: Arrays, name: str, layer: int) -> NDArray[np.float32]:
     """A matrix as floats."""
     weights = arrays[name][layer].astype(np.float32)
     return np.asarray(weights * arrays[f"{name}_scales"][layer], dtype=np.float32)
-
-
-def _digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()[:12]

@@ -26,7 +26,9 @@ class KafkaConnection:
     ssl_keyfile: str = ""
 
     def options(self) -> Mapping[str, Any]:
-        """The keyword arguments of every client of kafka-python. Raises what `tls` raises."""
+        """The keyword arguments of every client of kafka-python and of aiokafka, which share their
+        names. Raises what `tls` raises.
+        """
         options: dict[str, Any] = {
             "bootstrap_servers": self.bootstrap_servers.split(","),
             "security_protocol": self.security_protocol,

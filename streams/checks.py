@@ -163,7 +163,7 @@ async def _look_at_redis(url: str) -> Finding:
 
 
 async def _check_model(settings: Settings) -> Finding:
-    from classifiers.artifact import ArtifactError  # numpy only where it is asked for
+    from classifiers.array_files import ArtifactError  # numpy only where it is asked for
     from streams.live_model import open_last_model, unlearned_topics
 
     try:

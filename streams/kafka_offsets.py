@@ -47,19 +47,7 @@ class PartitionOffsets:
 
 def client_options(settings: KafkaSettings) -> dict[str, Any]:
     """How an aiokafka client of any kind reaches the configured cluster."""
-    options: dict[str, Any] = {
-        "bootstrap_servers": settings.bootstrap_servers,
-        "security_protocol": settings.security_protocol,
-        "request_timeout_ms": REQUEST_TIMEOUT_MS,
-    }
-    connection = settings.connection()
-    if connection.uses_tls:
-        options["ssl_context"] = connection.tls()
-    if connection.uses_sasl:
-        options["sasl_mechanism"] = settings.sasl_mechanism
-        options["sasl_plain_username"] = settings.sasl_username
-        options["sasl_plain_password"] = settings.sasl_password.get_secret_value()
-    return options
+    return {**settings.connection().options(), "request_timeout_ms": REQUEST_TIMEOUT_MS}
 
 
 class KafkaOffsets:

@@ -15,7 +15,7 @@ import structlog
 from numpy.typing import NDArray
 
 from classifiers import artifact
-from classifiers.artifact import ArtifactError
+from classifiers.array_files import ArtifactError
 from classifiers.feature_space import feature_space
 from classifiers.model import Evidence, TopicModel
 from classifiers.topics import Topic

@@ -16,7 +16,7 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from classifiers.artifact import ArtifactError
+from classifiers.array_files import ArtifactError
 from streams.keys import Keys
 from streams.live_model import LiveModel, OpenedModel, open_model, unlearned_topics
 from streams.model_files import ModelFileError, ModelFiles

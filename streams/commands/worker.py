@@ -12,7 +12,7 @@ from typing import Annotated
 import structlog
 import typer
 
-from classifiers.artifact import ArtifactError
+from classifiers.array_files import ArtifactError
 from streams.assembly import run_worker
 from streams.commands.configured import begin
 from streams.library_logs import calm_library_logs

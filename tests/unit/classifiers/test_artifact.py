@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 from classifiers import artifact
-from classifiers.artifact import Artifact, ArtifactError
+from classifiers.array_files import MAX_UNPACKED_BYTES, ArtifactError
+from classifiers.artifact import Artifact
 from classifiers.topics import TOPICS
 
 
@@ -99,7 +100,7 @@ def test_a_pickle_instead_of_a_model_is_refused_and_never_run(tmp_path: Path) ->
 def test_a_file_that_unpacks_without_end_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "model.npz"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("weights.npy", b"\0" * (artifact.MAX_UNPACKED_BYTES + 1))
+        archive.writestr("weights.npy", b"\0" * (MAX_UNPACKED_BYTES + 1))
     with pytest.raises(ArtifactError, match="unpacks"):
         artifact.load(path)
 

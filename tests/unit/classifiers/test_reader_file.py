@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from classifiers import artifact, reader_file
-from classifiers.artifact import ArtifactError
+from classifiers import array_files, artifact, reader_file
+from classifiers.array_files import ArtifactError
 from tests.unit.classifiers.small_reader import small_reader
 
 
@@ -127,7 +127,7 @@ def test_what_no_training_makes_is_refused(written: Path, changes: dict[str, Any
 def test_a_file_that_unpacks_to_more_than_any_reader_is_refused(
     written: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reader_file, "MAX_UNPACKED_BYTES", 1_000)
+    monkeypatch.setattr(array_files, "MAX_UNPACKED_BYTES", 1_000)
     with pytest.raises(ArtifactError, match="unpacks"):
         reader_file.load(written)
 

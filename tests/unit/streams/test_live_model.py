@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from classifiers import artifact
-from classifiers.artifact import ArtifactError
+from classifiers.array_files import ArtifactError
 from streams.live_model import LiveModel, open_model
 from streams.model_files import SHIPPED
 from streams.settings import Settings, SubscriptionSettings, Target
