@@ -70,9 +70,12 @@ class TopicModel:
         *,
         slow: bool = True,
         doubt: float | None = None,
+        late: bool = False,
     ) -> TopicModel:
         """Read a model file; without a path, the one that ships. `slow` adds the slow reader that
-        ships, if there is one, asked where a logit is within `doubt` of even.
+        ships, if there is one, asked where a logit is within `doubt` of even. With `late` its
+        network is loaded at the first doubtful text; should it turn out to be broken then, that is
+        said in the log, and the fast model answers alone.
 
         Raises:
             ArtifactError: the file is not a model of ours; nothing of it was executed.
@@ -80,9 +83,22 @@ class TopicModel:
         """
         trained = artifact.load(path or artifact.SHIPPED)
         second = reader.shipped() if slow else None
+        if second is not None and late:
+            second = second.optional()
+        elif second is not None:
+            second.open()
         if second is not None and doubt is not None:
             second = second.doubting(doubt)
         return cls(trained, thresholds, second)
+
+    def open_reader(self) -> None:
+        """Have the slow reader in memory now, where there is one.
+
+        Raises:
+            ArtifactError: its file is broken.
+        """
+        if self._slow is not None:
+            self._slow.open()
 
     def predict(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """n texts to an n x topics array of probabilities in [0, 1].

@@ -15,42 +15,84 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classifiers import reader_file
-from classifiers.reader_file import ReaderParts
+from classifiers.array_files import ArtifactError
+from classifiers.reader_file import ReaderOutline, ReaderParts
+from classifiers.slow_network import LateNetwork
 
 F32 = NDArray[np.float32]
 
-#: Enough characters for all the pieces that are read, whatever the language.
-_CHARS_PER_PIECE: Final = 16
 #: Beyond this one opinion would drown the other.
 _MAX_LOGIT: Final = 8.0
 
 
 class Reader:
-    """A trained reader in memory. Safe to share between threads: nothing in it changes."""
+    """A trained reader. Safe to share between threads: nothing in it changes but that its network
+    comes into memory when it is first needed.
+    """
 
-    def __init__(self, parts: ReaderParts) -> None:
-        """Lay the network out in floats."""
-        self.version = parts.version
-        self.topic_ids = parts.topic_ids
-        self._doubt = self._unsure = parts.doubt
-        self._blend = parts.arrays["blend"]
-        self._limit = len(parts.arrays["positions"])
-        self._pieces = parts.segmentation()
-        self._encoder = parts.encoder()
+    def __init__(self, outline: ReaderOutline, network: LateNetwork) -> None:
+        """Take what is known of a reader, and its network, which may come later."""
+        self.version = outline.version
+        self.topic_ids = outline.topic_ids
+        self._doubt = self._unsure = outline.doubt
+        self._blend = outline.blend
+        self._network = network
+        self._optional = False
+
+    @classmethod
+    def of(cls, parts: ReaderParts) -> Reader:
+        """A reader in memory."""
+        return cls(parts.outline(), LateNetwork(lambda: parts))
 
     @classmethod
     def load(cls, path: Path | None = None) -> Reader:
-        """Read a reader's file; without a path, the one that ships.
+        """Read a reader's file, whole; without a path, the one that ships.
 
         Raises:
             ArtifactError: the file is not a reader of ours; nothing of it was executed.
         """
-        return cls(reader_file.load(path or reader_file.SHIPPED))
+        found = cls.look(path)
+        found.open()
+        return found
+
+    @classmethod
+    def look(cls, path: Path | None = None) -> Reader:
+        """A reader whose network stays in its file until something is doubtful.
+
+        Raises:
+            ArtifactError: the file is not a reader of ours, as far as can be seen at a glance.
+        """
+        file = path or reader_file.SHIPPED
+        outline = reader_file.look(file)
+
+        def load() -> ReaderParts:
+            parts = reader_file.load(file)
+            if parts.version != outline.version:
+                raise ArtifactError(f"{file}: is not the file that was there at the start")
+            return parts
+
+        return cls(outline, LateNetwork(load))
+
+    def open(self) -> None:
+        """Have the network in memory now.
+
+        Raises:
+            ArtifactError: its file is broken.
+        """
+        self._network.opened()
 
     def doubting(self, width: float) -> Reader:
         """The same reader, asked wherever the fast model's logit is within `width` of even."""
         other = copy.copy(self)
         other._doubt = (-width, width)
+        return other
+
+    def optional(self) -> Reader:
+        """The same reader for a line that must go on: should its network not come into memory,
+        that is said in the log, and the fast model's probabilities stand.
+        """
+        other = copy.copy(self)
+        other._optional = True
         return other
 
     def doubtful(self, probabilities: F32) -> NDArray[np.intp]:
@@ -64,42 +106,49 @@ class Reader:
         """n texts to n x topics logits of the reader alone, from the beginning of each text.
 
         Each text is read by itself: its row does not depend on the others.
+
+        Raises:
+            ArtifactError: the network had not been loaded yet, and is broken.
         """
-        return self._read(texts)[0]
+        return self._network.opened().read(texts)[0]
 
     def probabilities(self, texts: Sequence[str], fast: F32) -> F32:
         """Both opinions as one: the fast model's n x topics probabilities, read again.
 
         Of a text that is too long to be read whole only the doubtful topics change: what the fast
-        model found further down the reader has not seen.
+        model found further down the reader has not seen. Where the network cannot be loaded the
+        fast model's stand; it is said in the log.
         """
-        heard, whole = self._read(texts)
+        network = self._network.if_sound() if texts else None
+        if network is None:
+            return fast
+        return self.blended(fast, *network.read(texts))
+
+    def read(self, texts: Sequence[str]) -> tuple[F32, NDArray[np.bool_]]:
+        """`opinions`, and whether each text was read to its end.
+
+        Raises:
+            ArtifactError: as for `opinions`.
+        """
+        return self._network.opened().read(texts)
+
+    def blended(self, fast: F32, heard: F32, whole: NDArray[np.bool_]) -> F32:
+        """`probabilities` from what was `read` before."""
         slope_fast, slope_read, offset = self._blend
         scores = logits(fast)
         joint = slope_fast * scores + slope_read * heard.clip(-_MAX_LOGIT, _MAX_LOGIT) + offset
         again = np.asarray(1 / (1 + np.exp(-joint)), dtype=np.float32)
         return np.where(whole[:, None] | _between(scores, self._unsure), again, fast)
 
-    def _read(self, texts: Sequence[str]) -> tuple[F32, NDArray[np.bool_]]:
-        """The opinion on each text, and whether it was read to its end."""
-        rows = np.zeros((len(texts), len(self.topic_ids)), dtype=np.float32)
-        whole = np.zeros(len(texts), dtype=np.bool_)
-        for row, text in enumerate(texts):
-            head = text[: self._limit * _CHARS_PER_PIECE]
-            pieces = self._pieces.ids(head, self._limit)
-            whole[row] = len(pieces) < self._limit and len(head) == len(text)
-            rows[row] = self._encoder.logits(pieces)
-        return rows, whole
-
 
 @functools.cache
 def shipped() -> Reader | None:
-    """The reader that ships, in memory once; None where there is none.
+    """The reader that ships, one for all, its network not yet loaded; None where there is none.
 
     Raises:
-        ArtifactError: the file is not a reader of ours.
+        ArtifactError: the file is not a reader of ours, as far as can be seen at a glance.
     """
-    return Reader.load() if reader_file.SHIPPED.is_file() else None
+    return Reader.look() if reader_file.SHIPPED.is_file() else None
 
 
 def logits(probabilities: F32) -> F32:

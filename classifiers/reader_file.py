@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import json
 import zipfile
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -15,7 +18,15 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from classifiers.array_files import ArtifactError, digest, read_arrays, write_arrays
+from classifiers.array_files import (
+    ArtifactError,
+    Shape,
+    digest,
+    digest_of,
+    glance,
+    read_arrays,
+    write_arrays,
+)
 from classifiers.encoder import BLOCK, Embeddings, Encoder, Layer
 from classifiers.reader_pieces import UNKNOWN, Pieces
 
@@ -33,12 +44,24 @@ Arrays = dict[str, NDArray[Any]]
 
 
 @dataclass(frozen=True, slots=True)
+class ReaderOutline:
+    """What is known of a reader before its network is in memory.
+
+    A report is doubtful where the logit of one of its topics is between the two `doubt`s.
+    `blend` is 3 x topics: what the fast model's logit and the reader's count, and what is added.
+    """
+
+    topic_ids: tuple[str, ...]
+    doubt: tuple[float, float]
+    blend: NDArray[np.float32]
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
 class ReaderParts:
     """A trained reader at rest.
 
-    `arrays` are as `layout` says. `blend` is 3 x topics: what the fast model's logit and the
-    reader's count, and what is added. A report is doubtful where the logit of one of its topics
-    is between the two `doubt`s. `facts` say how and on what it was made.
+    `arrays` are as `layout` says. `facts` say how and on what it was made.
     """
 
     topic_ids: tuple[str, ...]
@@ -49,6 +72,10 @@ class ReaderParts:
     arrays: Arrays
     facts: dict[str, Any]
     version: str = ""
+
+    def outline(self) -> ReaderOutline:
+        """What can be told without the network."""
+        return ReaderOutline(self.topic_ids, self.doubt, self.arrays["blend"], self.version)
 
     def encoder(self) -> Encoder:
         """The network, with its layers' weights as floats."""
@@ -136,18 +163,47 @@ def load(path: Path) -> ReaderParts:
         ArtifactError: the file is missing, is no reader of ours, or holds what could not have
             come from training. Nothing of it has been executed.
     """
-    try:
+    with _refusing(path):
         content = path.read_bytes()
-        arrays = read_arrays(content, {*layout(0, 0, 0, BLOCK, 0), "meta"}, "reader")
+        arrays = read_arrays(content, _names(), "reader")
         parts = _assemble(arrays, json.loads(arrays.pop("meta").tobytes()), digest(content))
-        _check(parts)
+        _check(parts, _shapes(arrays))
+        for name, array in arrays.items():
+            if not np.isfinite(array).all():
+                raise ArtifactError(f"{name} holds what is not finite")
+        return parts
+
+
+def look(path: Path) -> ReaderOutline:
+    """Read of a reader what is known before its network: a tenth of a `load`.
+
+    Raises:
+        ArtifactError: as `load`, but damage inside the network's arrays is not seen.
+    """
+    with _refusing(path):
+        shapes, found = glance(path, _names(), {"meta", "blend"}, "reader")
+        parts = _assemble(found, json.loads(found.pop("meta").tobytes()), digest_of(path))
+        _check(parts, shapes)
+        if not np.isfinite(found["blend"]).all():
+            raise ArtifactError("blend holds what is not finite")
+        return parts.outline()
+
+
+def _names() -> set[str]:
+    return {*layout(0, 0, 0, BLOCK, 0), "meta"}
+
+
+@contextmanager
+def _refusing(path: Path) -> Iterator[None]:
+    """Whatever can be wrong with a file, as the one error."""
+    try:
+        yield
     except ArtifactError as err:
         raise ArtifactError(f"{path}: {err}") from err
     except (OSError, ValueError, LookupError, TypeError, AttributeError, EOFError) as err:
         raise ArtifactError(f"{path}: not a reader: {err}") from err
-    except (zipfile.BadZipFile, RecursionError, NotImplementedError) as err:
+    except (zipfile.BadZipFile, zlib.error, RuntimeError) as err:
         raise ArtifactError(f"{path}: not a reader: {err}") from err
-    return parts
 
 
 def _assemble(arrays: Arrays, meta: dict[str, Any], version: str) -> ReaderParts:
@@ -166,10 +222,9 @@ def _assemble(arrays: Arrays, meta: dict[str, Any], version: str) -> ReaderParts
     )
 
 
-def _check(parts: ReaderParts) -> None:
-    arrays, n_pieces = parts.arrays, len(parts.pieces)
-    n_layers, width = arrays["attend"].shape[0], arrays["attend"].shape[1]
-    n_read = len(arrays["positions"])
+def _check(parts: ReaderParts, shapes: Mapping[str, Shape]) -> None:
+    n_pieces, (n_layers, width) = len(parts.pieces), shapes["attend"][0][:2]
+    n_read = shapes["positions"][0][0]
     if not (0 < n_layers <= MAX_LAYERS and UNKNOWN < n_pieces <= MAX_PIECES):
         raise ArtifactError(f"{n_layers} layers over {n_pieces} pieces")
     if not 2 < n_read <= MAX_READ_PIECES:
@@ -178,13 +233,15 @@ def _check(parts: ReaderParts) -> None:
         raise ArtifactError(f"{parts.heads} heads of {width} for {len(parts.topic_ids)} topics")
     wanted = layout(n_pieces, n_read, n_layers, width, len(parts.topic_ids))
     for name, (shape, kind) in wanted.items():
-        if arrays[name].shape != shape or arrays[name].dtype != kind:
-            told = f"{arrays[name].dtype} {arrays[name].shape}"
-            raise ArtifactError(f"{name} is {told}, expected {np.dtype(kind)} {shape}")
-        if not np.isfinite(arrays[name]).all():
-            raise ArtifactError(f"{name} holds what is not finite")
+        found, of = shapes[name]
+        if found != shape or of != kind:
+            raise ArtifactError(f"{name} is {of} {found}, expected {np.dtype(kind)} {shape}")
     if not parts.doubt[0] <= parts.doubt[1]:
         raise ArtifactError(f"doubt is {parts.doubt}")
+
+
+def _shapes(arrays: Arrays) -> dict[str, Shape]:
+    return {name: (array.shape, array.dtype) for name, array in arrays.items()}
 
 
 def _widened(arrays: Arrays, name: str, layer: int) -> NDArray[np.float32]:

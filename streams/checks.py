@@ -168,6 +168,7 @@ async def _check_model(settings: Settings) -> Finding:
 
     try:
         model = open_last_model(settings).model
+        await asyncio.to_thread(model.open_reader)  # a worker would find out in mid-work
     except (ArtifactError, ValueError, OSError) as error:
         return Finding("model", "fault", str(error))
     lacking = unlearned_topics(settings, model.topics)

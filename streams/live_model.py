@@ -41,7 +41,8 @@ class OpenedModel:
 
 
 def open_model(settings: Settings, path: Path | None = None) -> OpenedModel:
-    """A model file, or the base, with the newsroom's thresholds. Blocks for a few 100 ms.
+    """A model file, or the base, with the newsroom's thresholds. Blocks for a few 100 ms. The slow
+    reader is looked at, and loaded when it is first needed: a line at rest does without.
 
     Raises:
         ArtifactError: the file is not a model of ours, or made for other features.
@@ -54,7 +55,7 @@ def open_model(settings: Settings, path: Path | None = None) -> OpenedModel:
     defaults = default_thresholds(trained.topics, settings.topics)
     thresholds = lowest_thresholds(defaults, settings.subscriptions)
     asked = settings.classifier
-    model = TopicModel.load(file, thresholds, slow=asked.reader, doubt=asked.doubt)
+    model = TopicModel.load(file, thresholds, slow=asked.reader, doubt=asked.doubt, late=True)
     return OpenedModel(model, defaults)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zipfile
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -35,3 +37,12 @@ def small_reader(
     arrays["piece_scores"] = -np.arange(len(PIECES), dtype=np.float32)
     arrays["blend"] = np.tile(np.float32([[0.5], [0.5], [0.0]]), (1, len(topic_ids)))
     return ReaderParts(topic_ids, PIECES, {ord("É"): "e"}, HEADS, doubt, arrays, {"reports": 0})
+
+
+def spoil(path: Path, member: str) -> None:
+    """Turn a byte over in the middle of a packed array, as a failing disk would."""
+    with zipfile.ZipFile(path) as archive:
+        info = archive.getinfo(member)
+    content = bytearray(path.read_bytes())
+    content[info.header_offset + info.compress_size // 2] ^= 0xFF
+    path.write_bytes(content)

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import structlog
 
 from classifiers import artifact, reader, reader_file
+from classifiers.array_files import ArtifactError
 from classifiers.artifact import Artifact
 from classifiers.model import TopicModel
 from classifiers.reader import Reader
+from classifiers.reader_file import ReaderParts
 from classifiers.topics import TOPIC_IDS, Topic
-from tests.unit.classifiers.small_reader import small_reader
+from tests.unit.classifiers.small_reader import small_reader, spoil
 
 CLEAR = "Central bank leaves interest rates unchanged"
 DOUBTFUL = "Two hurt as fire breaks out near the depot; police do not rule out intent"
@@ -31,7 +36,7 @@ def fast(trained: Artifact) -> TopicModel:
 
 
 def _cascade(trained: Artifact, low: float, high: float) -> TopicModel:
-    return TopicModel(trained, slow=Reader(small_reader(doubt=(low, high))))
+    return TopicModel(trained, slow=Reader.of(small_reader(doubt=(low, high))))
 
 
 def test_only_what_is_doubtful_is_read_again(trained: Artifact, fast: TopicModel) -> None:
@@ -62,7 +67,7 @@ def test_any_text_gives_finite_probabilities(trained: Artifact) -> None:
 
 def test_topics_that_the_reader_does_not_know_keep_their_answer(fast: TopicModel) -> None:
     known = TOPIC_IDS[3:6]
-    slow = Reader(small_reader(known))
+    slow = Reader.of(small_reader(known))
     model = TopicModel(artifact.load(artifact.SHIPPED), slow=slow)
     before, after = fast.predict([DOUBTFUL]), model.predict([DOUBTFUL])
     assert np.array_equal(np.delete(before, range(3, 6), axis=1), np.delete(after, range(3, 6), 1))
@@ -71,7 +76,7 @@ def test_topics_that_the_reader_does_not_know_keep_their_answer(fast: TopicModel
 
 def test_a_model_without_the_readers_topics_is_not_read_again(trained: Artifact) -> None:
     own = tuple(Topic(f"own_{t.id}", t.label, t.definition, 0.5) for t in trained.topics)
-    model = TopicModel(replace(trained, topics=own), slow=Reader(small_reader()))
+    model = TopicModel(replace(trained, topics=own), slow=Reader.of(small_reader()))
     assert np.array_equal(
         model.predict([DOUBTFUL]), TopicModel(replace(trained, topics=own)).predict([DOUBTFUL])
     )
@@ -80,7 +85,7 @@ def test_a_model_without_the_readers_topics_is_not_read_again(trained: Artifact)
 def test_more_is_read_when_more_is_doubted_but_of_a_long_text_only_the_unsure(
     trained: Artifact, fast: TopicModel
 ) -> None:
-    slow = Reader(small_reader(doubt=(-0.1, 0.1)))
+    slow = Reader.of(small_reader(doubt=(-0.1, 0.1)))
     all_read = TopicModel(trained, slow=slow.doubting(30))
     texts = ["bank rates", DOUBTFUL]
     before, after = fast.predict(texts), all_read.predict(texts)
@@ -94,10 +99,10 @@ def test_more_is_read_when_more_is_doubted_but_of_a_long_text_only_the_unsure(
 def test_the_blend_weighs_both_opinions(trained: Artifact) -> None:
     parts = small_reader()
     deaf = np.float32([[1.0], [0.0], [0.0]]).repeat(14, axis=1)
-    slow = Reader(replace(parts, arrays=parts.arrays | {"blend": deaf}))
+    slow = Reader.of(replace(parts, arrays=parts.arrays | {"blend": deaf}))
     rows = TopicModel(trained).predict([DOUBTFUL])
     assert slow.probabilities([DOUBTFUL], rows) == pytest.approx(rows, abs=1e-3)
-    alone = Reader(replace(parts, arrays=parts.arrays | {"blend": deaf[[1, 0, 2]]}))
+    alone = Reader.of(replace(parts, arrays=parts.arrays | {"blend": deaf[[1, 0, 2]]}))
     heard = alone.opinions([DOUBTFUL])
     assert reader.logits(alone.probabilities([DOUBTFUL], rows)) == pytest.approx(heard, abs=1e-2)
 
@@ -111,3 +116,79 @@ def test_without_a_readers_file_the_fast_model_answers_alone(
         assert np.array_equal(TopicModel.load().predict([DOUBTFUL]), fast.predict([DOUBTFUL]))
     finally:
         reader.shipped.cache_clear()
+
+
+@pytest.fixture
+def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A small reader in the place of the one that ships; it doubts everything."""
+    path = tmp_path / "reader.npz"
+    reader_file.save(small_reader(), path)
+    monkeypatch.setattr(reader_file, "SHIPPED", path)
+    reader.shipped.cache_clear()
+    yield path
+    reader.shipped.cache_clear()
+
+
+@pytest.fixture
+def loads(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """The files of readers that were loaded whole."""
+    found: list[Path] = []
+    load = reader_file.load
+
+    def counted(path: Path) -> ReaderParts:
+        found.append(path)
+        return load(path)
+
+    monkeypatch.setattr(reader_file, "load", counted)
+    return found
+
+
+def test_a_late_reader_is_loaded_at_the_first_doubtful_text_and_answers_the_same(
+    shipped: Path, loads: list[Path]
+) -> None:
+    late = TopicModel.load(late=True, doubt=0.001)
+    late.predict([CLEAR] * 3)
+    assert loads == []
+    late = TopicModel.load(late=True)
+    found = late.predict([DOUBTFUL])
+    assert loads == [shipped]
+    assert np.array_equal(found, TopicModel.load().predict([DOUBTFUL]))
+    assert loads == [shipped]  # there is one for all
+
+
+def test_threads_that_doubt_at_once_load_it_once(shipped: Path, loads: list[Path]) -> None:
+    late = TopicModel.load(late=True)
+    with ThreadPoolExecutor(4) as threads:
+        rows = list(threads.map(late.predict, [[DOUBTFUL]] * 8))
+    assert loads == [shipped]
+    assert all(np.array_equal(row, rows[0]) for row in rows)
+
+
+def test_a_late_reader_found_broken_is_told_once_and_the_fast_model_goes_on(
+    shipped: Path, fast: TopicModel
+) -> None:
+    spoil(shipped, "widen.npy")
+    late, wanted = TopicModel.load(late=True), fast.predict([DOUBTFUL, CLEAR])
+    with structlog.testing.capture_logs() as told:
+        for _ in range(2):
+            assert np.array_equal(late.predict([DOUBTFUL, CLEAR]), wanted)
+    assert [each["log_level"] for each in told] == ["error"]
+    assert str(shipped) in told[0]["error"]
+
+
+def test_a_file_that_was_replaced_meanwhile_is_not_mixed_with_the_old_one(
+    shipped: Path, fast: TopicModel
+) -> None:
+    late = TopicModel.load(late=True)
+    reader_file.save(replace(small_reader(), facts={"reports": 1}), shipped)
+    with structlog.testing.capture_logs() as told:
+        assert np.array_equal(late.predict([DOUBTFUL]), fast.predict([DOUBTFUL]))
+    assert "not the file that was there" in told[0]["error"]
+
+
+def test_where_a_whole_reader_is_asked_for_a_broken_one_is_refused(shipped: Path) -> None:
+    spoil(shipped, "widen.npy")
+    with pytest.raises(ArtifactError, match=str(shipped)):
+        TopicModel.load()
+    with pytest.raises(ArtifactError, match=str(shipped)):
+        TopicModel.load(late=True).open_reader()

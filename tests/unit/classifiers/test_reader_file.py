@@ -6,6 +6,7 @@ import io
 import json
 import pickle
 import zipfile
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import pytest
 
 from classifiers import array_files, artifact, reader_file
 from classifiers.array_files import ArtifactError
-from tests.unit.classifiers.small_reader import small_reader
+from tests.unit.classifiers.small_reader import small_reader, spoil
 
 
 class _Trap:
@@ -116,12 +117,35 @@ def test_a_pickle_inside_is_refused_and_not_executed(written: Path, tmp_path: Pa
         {"meta": _meta(characters=[])},
         {"meta": _array(np.frombuffer(b"[" * 100_000, np.uint8))},
         {"meta": _array(np.frombuffer(b"not json", np.uint8))},
+        {"answer": b"no array"},
     ],
     ids="-".join,
 )
-def test_what_no_training_makes_is_refused(written: Path, changes: dict[str, Any]) -> None:
+@pytest.mark.parametrize("read", [reader_file.load, reader_file.look])
+def test_what_no_training_makes_is_refused(
+    written: Path, changes: dict[str, Any], read: Callable[[Path], object]
+) -> None:
     with pytest.raises(ArtifactError, match=str(written)):
-        reader_file.load(_changed(written, **changes))
+        read(_changed(written, **changes))
+
+
+def test_a_glance_tells_what_a_load_tells(written: Path) -> None:
+    seen, read = reader_file.look(written), reader_file.load(written).outline()
+    assert replace(seen, blend=None) == replace(read, blend=None)  # type: ignore[arg-type]
+    assert np.array_equal(seen.blend, read.blend)
+
+
+def test_damage_deep_inside_is_refused_when_it_is_read(written: Path) -> None:
+    spoil(written, "widen.npy")
+    reader_file.look(written)
+    with pytest.raises(ArtifactError, match=str(written)):
+        reader_file.load(written)
+
+
+def test_an_archive_cut_short_is_refused_at_a_glance(written: Path) -> None:
+    written.write_bytes(written.read_bytes()[:-1_000])
+    with pytest.raises(ArtifactError, match=str(written)):
+        reader_file.look(written)
 
 
 def test_a_file_that_unpacks_to_more_than_any_reader_is_refused(
@@ -138,6 +162,9 @@ def test_what_is_no_archive_is_refused(tmp_path: Path, content: bytes) -> None:
     path.write_bytes(content)
     with pytest.raises(ArtifactError):
         reader_file.load(path)
+    for file in (path, tmp_path / "missing.npz"):
+        with pytest.raises(ArtifactError):
+            reader_file.look(file)
     with pytest.raises(ArtifactError):
         reader_file.load(tmp_path / "missing.npz")
 

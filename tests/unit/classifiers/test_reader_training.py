@@ -68,7 +68,7 @@ def test_what_was_learned_is_what_is_read(source: Source) -> None:
         layers=2, frozen=0, epochs=15, batch=8, rate=3e-3, answer_rate=3e-2, dropout=0, held_out=4
     )
     parts = reader_training.fit(examples, FEW, source, recipe=recipe)
-    reader = Reader(parts)
+    reader = Reader.of(parts)
     truth = np.array([[t.id in example.topics for t in FEW] for example in examples])
     opinions = reader.opinions([example.text for example in examples])
     assert ((opinions > 0) == truth).mean() > 0.9
