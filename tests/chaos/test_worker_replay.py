@@ -78,7 +78,7 @@ def _start(line: WorkerLine, folder: Path) -> subprocess.Popen[bytes]:
     config = folder / "wirebell.toml"
     config.write_text("", encoding="utf-8")
     environment = {
-        **os.environ,
+        **{name: value for name, value in os.environ.items() if name != "WIREBELL_CHAOS"},
         **line.lane.environment(),
         "WIREBELL_KAFKA__SESSION_TIMEOUT_S": "3",
         "WIREBELL_REDIS__URL": line.orders.redis_url,
