@@ -10,13 +10,16 @@ import ipaddress
 import socket
 from typing import Any
 
-# Networks that `is_global` lets through although they lead, or may lead, inside: translated
-# and tunnelled IPv4 (NAT64, 6to4, Teredo), site-local, and the retired IPv4-compatible form.
+# Networks that `is_global` lets through, in all or in some of our Pythons, although they lead, or
+# may lead, inside: translated and tunnelled IPv4 (NAT64, 6to4, Teredo), site-local, the retired
+# IPv4-compatible form, what the IETF keeps for protocols and documents, and the two clouds whose
+# machines are told their secrets at an address that looks public (Oracle's is 192.0.0.192).
 _LEADS_INSIDE = tuple(
     ipaddress.ip_network(network)
     for network in (
-        *("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32", "fec0::/10"),
+        *("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/23", "fec0::/10"),
         *("::/96", "::ffff:0:0/96", "::ffff:0:0:0/96", "5f00::/16", "192.88.99.0/24"),
+        *("192.0.0.0/24", "3fff::/20", "168.63.129.16/32"),
     )
 )
 

@@ -31,6 +31,9 @@ _ALIASES = {
     "gb2312": "gb18030",
     "gbk": "gb18030",
 }
+# Python's own transformations are no charsets of any page, and a megabyte of "punycode" takes
+# minutes (it inserts letter by letter).
+_NO_CHARSETS = frozenset({"punycode", "idna", "unicode-escape", "raw-unicode-escape", "undefined"})
 _HIGH, _HIGH_WORD = re.compile(rb"[\x80-\xff]+"), re.compile(rb"[\x80-\xff]{2,}")
 # Enough text to tell encodings apart; detection of whole pages costs seconds.
 _SAMPLE_BYTES = 20_000
@@ -104,6 +107,8 @@ def _try_decode(raw: bytes, name: str) -> str | None:
     if not name or name.replace("-", "").startswith("utf8"):
         return None
     try:
+        if codecs.lookup(name).name.replace("_", "-") in _NO_CHARSETS:
+            return None
         # Truncated last characters are common; a few wrong bytes do not refute a charset.
         text = raw.decode(name, "replace")
     except (LookupError, ValueError):

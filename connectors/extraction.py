@@ -29,10 +29,24 @@ from connectors.sources.items import language_code, web_url
 MAX_PAGE_BYTES = 3_000_000
 # The largest of them has 9,000 elements; trafilatura needs 1.5 s for 14,000 paragraphs.
 MAX_ELEMENTS = 15_000
+# The HTML parser compares each attribute of a tag with all before it: 40,000 take it 14 s. An image
+# may stand in its own tag as text, so length alone says nothing.
+MAX_ATTRIBUTES, _LONG_TAG_CHARS = 2_000, 5_000
 _MAX_JSON_LD_CHARS = 200_000
 _MAX_JSON_LD_NODES = 200
 _ARTICLE_TYPES = re.compile(r"Article|Posting|Report", re.IGNORECASE)
 _SEPARATORS = tuple("|–—·»-")
+# Tags as a parser takes them: a quoted value may hold any sign. What stands in comments and scripts
+# is none, but for a parser that sees no comment there: so once more, without a "<" in quotes.
+# Possessive: linear.
+_ATTRIBUTE = r"""[^\s>/=]++(?:\s*+=\s*+(?:"[^"]*+"|'[^']*+'|[^\s>]*+))?+"""
+_TAG = rf"<[A-Za-z][^\s>/]*+(?:[\s/=]++|{_ATTRIBUTE})*+"
+_NO_TAG = r"<!--(?:[^-]++|-(?!->))*+|<(script|style)\b[^>]*+>(?:[^<]++|<(?!/\1))*+"
+_TAGS = (
+    re.compile(f"{_NO_TAG}|{_TAG}", re.IGNORECASE),
+    re.compile(_TAG.replace('[^"]', '[^"<]').replace("[^']", "[^'<]")),
+)
+_ATTRIBUTES = re.compile(_ATTRIBUTE)
 _TITLE_TAIL = re.compile(r"\s+[|–—·»-]\s+[^|–—·»]{2,40}$")
 
 
@@ -65,6 +79,8 @@ def extract_page(raw: bytes, url: str = "", charset: str = "") -> Page:
     markup = decode(raw, charset).replace("\0", "")
     if markup.count("<") > 3 * MAX_ELEMENTS:
         raise ExtractionError(f"the page has more than {MAX_ELEMENTS} elements")
+    if _crowded(markup):
+        raise ExtractionError(f"a tag has more than {MAX_ATTRIBUTES} attributes")
     tree = load_html(markup)
     if tree is None:
         raise ExtractionError("the page is not HTML")
@@ -84,6 +100,18 @@ def extract_page(raw: bytes, url: str = "", charset: str = "") -> Page:
         raise ExtractionError("no article is found in the page")
     site = clean_title(meta.get("og:site_name", ""))
     return Page(title, text, published_at, language, canonical, site)
+
+
+def _crowded(markup: str) -> bool:
+    """Whether a tag has more attributes than any page's, so that parsing it would take long."""
+    return any(
+        len(tag[0]) > _LONG_TAG_CHARS
+        and not tag[0].startswith("<!")
+        and not (tag.re.groups and tag[1])
+        and len(_ATTRIBUTES.findall(tag[0])) > MAX_ATTRIBUTES
+        for tags in _TAGS
+        for tag in tags.finditer(markup)
+    )
 
 
 def _meta(tree: HtmlElement) -> dict[str, str]:

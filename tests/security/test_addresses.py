@@ -11,6 +11,7 @@ import aiohttp
 import pytest
 from pydantic import SecretStr, ValidationError
 
+from connectors.addresses import is_public
 from connectors.sinks.factory import make_sink
 from connectors.sinks.settings import WebhookSettings
 from connectors.sinks.sink import Delivery
@@ -30,6 +31,13 @@ SPELLINGS = (
     *("10.0.0.1", "192.168.0.1", "169.254.169.254", "100.64.0.1", "user@127.0.0.1"),
     *("news.example.org@127.0.0.1", "127.0.0.1#@news.example.org", "[::1%25lo]"),
 )
+# Where clouds tell a machine its secrets, and what no host of the internet has: each looks public
+# to some of our Pythons. Nothing is sent there: the address itself is judged.
+LOOK_PUBLIC = (
+    *("192.0.0.192", "192.0.0.8", "168.63.129.16", "100.100.100.200", "169.254.170.2"),
+    *("fd00:ec2::254", "fd20:ce::254", "2001:1::1", "2001:20::1", "3fff::1", "64:ff9b:1::a00:1"),
+    *("2002:a9fe:a9fe::", "::ffff:169.254.169.254", "::ffff:168.63.129.16", "fec0::1"),
+)
 
 
 @pytest.fixture
@@ -47,6 +55,16 @@ async def client() -> AsyncIterator[WebClient]:
 
 def test_there_are_forty_spellings() -> None:
     assert len(set(SPELLINGS)) >= 40
+
+
+@pytest.mark.parametrize("address", LOOK_PUBLIC)
+def test_what_only_looks_public_is_refused(address: str) -> None:
+    assert not is_public(address)
+
+
+@pytest.mark.parametrize("address", ["1.1.1.1", "2606:4700::1111", "::ffff:8.8.8.8"])
+def test_what_is_public_is_not_refused(address: str) -> None:
+    assert is_public(address)
 
 
 @pytest.mark.parametrize("spelling", SPELLINGS)

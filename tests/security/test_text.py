@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from connectors.decoding import decode
 from connectors.extraction import ExtractionError, extract_page
 from connectors.sinks.sink import Verdict
 from connectors.sinks.slack_actions import choices_block, reply_of
@@ -82,6 +83,55 @@ def test_a_page_brings_nothing_in_by_its_entities(document: str) -> None:
         inside = file.read().strip()
     assert inside not in found.text
     assert "aaaaaaaaaaaaaaaaaaaa" not in found.text
+
+
+_MANY = tuple(f"a{n}" for n in range(60_000))
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "<p " + "=b ".join(_MANY) + ">x",
+        "<p a='>' " + "/".join(_MANY) + ">x",
+        "<p " + "='<'".join(_MANY[:14_000]) + ">x",
+        '<p q=b" ' + " ".join(_MANY) + ">x",
+        # Behind what is no tag, or a quotation mark that has no end or a late one.
+        '<!-- <p a=" --> <p ' + " ".join(_MANY) + '>x "',
+        '<script><a y="</script> <p ' + " ".join(_MANY) + '>x "',
+        "<title><!--</title> <p " + " ".join(_MANY) + ">x",
+    ],
+    ids=[
+        "plain",
+        "an end in quotes",
+        "a start in quotes",
+        "a loose quote",
+        "comment",
+        "script",
+        "x",
+    ],
+)
+def test_a_tag_of_countless_attributes_is_refused_unparsed(page: str) -> None:
+    """The HTML parser takes half a minute for each of them."""
+    started = time.process_time()
+    with pytest.raises(ExtractionError, match="attributes"):
+        extract_page(page.encode())
+    assert time.process_time() - started < 2
+
+
+def test_an_image_inside_its_own_tag_is_no_such_tag() -> None:
+    image = f'<img alt="x" src="data:image/png;base64,{"QUJD" * 50_000}">'
+    report = "<p>" + "The depot at the harbour burned for two hours. " * 20 + "</p>"
+    page = f"<html><body><article>{report}{image}</article></body></html>"
+    assert "depot" in extract_page(page.encode()).text
+
+
+@pytest.mark.parametrize("name", ["punycode", "PunyCode", "idna", "unicode_escape", "undefined"])
+def test_no_transformation_of_python_is_a_charset(name: str) -> None:
+    """Its "punycode" inserts letter by letter: a feed of a few MB would take minutes."""
+    started = time.process_time()
+    text = decode(b"\xff-" + b"99999b" * 200_000, name)
+    assert time.process_time() - started < 2
+    assert text.endswith("99999b")
 
 
 @pytest.mark.parametrize("word", ["(a+)+$", "(.*)*x", "([a-z]+)*!", "a" * 5_000 + "*", "(?:x|x)*y"])
