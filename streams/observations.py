@@ -107,6 +107,11 @@ class Observer:
         self._ledger = Ledger(self.redis, self.keys)
         self._wishes = SourceWishes(self.redis, self.keys)
 
+    @property
+    def unanswered(self) -> bool:
+        """Whether the last look at Redis or Kafka came to nothing."""
+        return any(one.failing_since is not None for one in (self._redis, self._kafka))
+
     async def look_at_redis(self, now: datetime) -> None:
         """Read heartbeats, source statuses and the ledger."""
         try:

@@ -1,7 +1,8 @@
 """The stories that rang, read from the Kafka topic of alerts: what every receiver was given.
 
 Joins no group, so that it can never take an alert from anybody. Keeps the latest alert of
-each of the last stories; the log itself keeps the rest.
+each of the last stories; the log itself keeps the rest. Reads only while somebody looks on: who
+comes back is shown the end of the log anew.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -20,6 +21,7 @@ from redis.asyncio import Redis
 from connectors.records import Alert, RecordError, decode_alert
 from streams import kafka_topics
 from streams.canary import is_canary_alert
+from streams.dashboard.attention import Attention
 from streams.kafka_offsets import client_options
 from streams.keys import Keys
 from streams.settings import KafkaSettings
@@ -28,6 +30,8 @@ KEEP_STORIES = 200
 # How many alerts of each partition are read at the start.
 BACKLOG = 200
 RETRY_S = 2.0
+# A page that is loaded anew, or looked at in turns with another, keeps its connection.
+LINGERS_S = 60.0
 
 
 class Alerts:
@@ -36,6 +40,8 @@ class Alerts:
     def __init__(self) -> None:
         self._latest: OrderedDict[str, Alert] = OrderedDict()
         self.version = 0
+        # Set while the log is read and its end, as it was at the start, has been reached.
+        self.caught_up = asyncio.Event()
 
     def take(self, alerts: Iterable[Alert]) -> None:
         """Keep what is newer than what is kept; repeats change nothing."""
@@ -73,19 +79,25 @@ async def recall_alerts(redis: Redis, keys: Keys) -> list[Alert]:
     return list(_decoded(await pipe.execute() if ids else []))
 
 
-async def follow_alerts(settings: KafkaSettings, alerts: Alerts, stop: asyncio.Event) -> None:
-    """Read alerts into `alerts` until `stop`; begins anew after every fault of the broker."""
+async def follow_alerts(
+    settings: KafkaSettings, alerts: Alerts, attention: Attention, stop: asyncio.Event
+) -> None:
+    """Read alerts into `alerts` while somebody looks on, until `stop`; begins anew after every
+    fault of the broker. Who sets `stop` ends the attention too.
+    """
     while not stop.is_set():
+        await attention.somebody()
         with contextlib.suppress(KafkaError, OSError, TimeoutError):
-            await _follow(settings, alerts, stop)
-        try:
-            async with asyncio.timeout(RETRY_S):
-                await stop.wait()
-        except TimeoutError:
-            continue
+            await _follow(settings, alerts, attention, stop)
+        if attention.watched:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(RETRY_S):
+                    await stop.wait()
 
 
-async def _follow(settings: KafkaSettings, alerts: Alerts, stop: asyncio.Event) -> None:
+async def _follow(
+    settings: KafkaSettings, alerts: Alerts, attention: Attention, stop: asyncio.Event
+) -> None:
     partitions = await _partitions(settings, settings.prefix + kafka_topics.ALERTS)
     if not partitions:
         return
@@ -96,15 +108,19 @@ async def _follow(settings: KafkaSettings, alerts: Alerts, stop: asyncio.Event) 
     try:
         consumer.assign(partitions)
         beginnings = await consumer.beginning_offsets(partitions)
-        for partition, end in (await consumer.end_offsets(partitions)).items():
+        ends = await consumer.end_offsets(partitions)
+        for partition, end in ends.items():
             consumer.seek(partition, max(beginnings[partition], end - BACKLOG))
-        while not stop.is_set():
+        while not stop.is_set() and attention.unwatched_s() < LINGERS_S:
+            if not alerts.caught_up.is_set() and await _reached(consumer, ends):
+                alerts.caught_up.set()
             fetched = await consumer.getmany(*partitions, timeout_ms=500)
             for records in fetched.values():
                 alerts.take(_decoded(record.value for record in records))
             if await _log_was_replaced(consumer, partitions):
                 return
     finally:
+        alerts.caught_up.clear()
         await consumer.stop()
 
 
@@ -122,6 +138,13 @@ async def _partitions(settings: KafkaSettings, kafka_topic: str) -> list[TopicPa
         await admin.close()
     numbers = sorted(one["partition"] for one in described["partitions"])
     return [TopicPartition(kafka_topic, number) for number in numbers]
+
+
+async def _reached(consumer: AIOKafkaConsumer, ends: Mapping[TopicPartition, int]) -> bool:
+    for partition, end in ends.items():
+        if await consumer.position(partition) < end:
+            return False
+    return True
 
 
 async def _log_was_replaced(

@@ -1,4 +1,6 @@
-"""Reads what the quality view shows, every quarter of a minute: it changes slowly."""
+"""Reads what the quality view shows, every quarter of a minute: it changes slowly. While nobody
+looks on, every two minutes, for the verdict.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +14,7 @@ import msgspec
 import structlog
 from redis.exceptions import RedisError
 
+from streams.dashboard.attention import Attention
 from streams.dashboard.models_page import versions_of
 from streams.dashboard.quality import QualityView, show_quality
 from streams.dashboard.viewers import Broadcast
@@ -21,7 +24,7 @@ from streams.model_records import ModelVersion
 from streams.observations import Observer
 from streams.quality_log import QualityLog
 
-EVERY_S, REDIS_TIMEOUT_S = 15.0, 5.0
+EVERY_S, UNWATCHED_S, FIRST_S, REDIS_TIMEOUT_S = 15.0, 120.0, 1.0, 5.0
 WEEK = timedelta(days=7)
 _log = structlog.get_logger(__name__)
 
@@ -32,15 +35,17 @@ class QualityWatch:
 
     observer: Observer
     broadcast: Broadcast
+    attention: Attention
     view: QualityView | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
         """Read until `stop`. Never raises for Redis."""
         while not stop.is_set():
             await self.look_now()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(EVERY_S if self.view and self.view.versions else 1.0):
-                    await stop.wait()
+            if self.view and self.view.versions:
+                await self.attention.rest(EVERY_S, UNWATCHED_S)
+            else:
+                await self.attention.rest(FIRST_S, FIRST_S)
 
     async def look_now(self) -> None:
         """Read once, for somebody who has just changed something; Redis away is not theirs."""

@@ -114,25 +114,27 @@ async def _events(request: web.Request) -> web.StreamResponse:
         }
     )
     await response.prepare(request)
-    messages = request.app[WATCH].broadcast.messages()
-    try:
-        while True:
-            await response.write(await anext(messages))
-    except (ConnectionError, asyncio.CancelledError):
-        return response
+    watch = request.app[WATCH]
+    messages = watch.broadcast.messages()
+    with watch.attention.viewer():
+        try:
+            while True:
+                await response.write(await anext(messages))
+        except (ConnectionError, asyncio.CancelledError):
+            return response
 
 
 async def _snapshot(request: web.Request) -> web.StreamResponse:
-    return _json(request.app[WATCH].snapshot)
+    return _json((await _refreshed(request)).snapshot)
 
 
 async def _verdict(request: web.Request) -> web.StreamResponse:
-    snapshot = request.app[WATCH].snapshot
+    snapshot = (await _refreshed(request)).snapshot
     return _json(snapshot.verdict if snapshot else None)
 
 
 async def _stories(request: web.Request) -> web.StreamResponse:
-    return _json(request.app[WATCH].stories())
+    return _json(await request.app[WATCH].stories_now())
 
 
 async def _history(request: web.Request) -> web.StreamResponse:
@@ -155,7 +157,7 @@ async def _readyz(request: web.Request) -> web.StreamResponse:
     """Whether the line rings: 503 while it is down or not yet judged. The words stay inside
     when a token guards the page, since anybody may ask here.
     """
-    verdict = request.app[WATCH].verdict
+    verdict = (await _refreshed(request)).verdict
     state = verdict.state if verdict else "not yet judged"
     words = f": {verdict.words}" if verdict and not request.app[TOKEN] else ""
     ready = verdict is not None and verdict.state != "down"
@@ -163,7 +165,7 @@ async def _readyz(request: web.Request) -> web.StreamResponse:
 
 
 async def _metrics(request: web.Request) -> web.StreamResponse:
-    body = expose(request.app[WATCH].observer)
+    body = expose((await _refreshed(request)).observer)
     return web.Response(
         body=body, headers={"Content-Type": "text/plain; version=1.0.0; charset=utf-8"}
     )
@@ -175,6 +177,13 @@ async def _alert_rules(request: web.Request) -> web.StreamResponse:
 
 async def _grafana(request: web.Request) -> web.StreamResponse:
     return web.Response(body=grafana_dashboard(), content_type="application/json")
+
+
+async def _refreshed(request: web.Request) -> Watch:
+    """The watch, after a look for who asks once."""
+    watch = request.app[WATCH]
+    await watch.refresh()
+    return watch
 
 
 def _file(name: str) -> web.FileResponse:

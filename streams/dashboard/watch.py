@@ -1,7 +1,8 @@
-"""The watch: looks, judges and shows, every second, for as long as the page runs.
+"""The watch: looks, judges and shows, for as long as the page runs.
 
-Owns the three loops (Redis, Kafka, the show) and what they share. A hanging broker holds up
-neither the heartbeats nor the page, since each loop is bounded on its own.
+Owns the three loops (Redis, Kafka, the show) and what they share; how often they turn is
+attention.py's. A hanging broker holds up neither the heartbeats nor the page, since each loop is
+bounded on its own.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -18,6 +18,7 @@ import structlog
 from redis.exceptions import RedisError
 
 from streams.dashboard.alerts import Alerts, follow_alerts, recall_alerts
+from streams.dashboard.attention import Attention, Turn
 from streams.dashboard.exposition import record_verdict
 from streams.dashboard.history import History
 from streams.dashboard.quality_watch import QualityWatch
@@ -31,7 +32,12 @@ REDIS_EVERY_S, KAFKA_EVERY_S, SHOW_EVERY_S = 1.0, 2.0, 1.0
 # The first alert is shown at once; on a busy line the list is 100 KB for every viewer.
 STORIES_REST = timedelta(seconds=3)
 SHOWN_STORIES, KEPT_CHANGES = 60, 20
-VERDICT_KEPT = timedelta(seconds=5)
+# At the slow pace a verdict is five seconds old before the next one comes.
+VERDICT_KEPT = timedelta(seconds=15)
+# A verdict that stands for so long will not turn within the second.
+SETTLED_AFTER = timedelta(seconds=30)
+# Who asks once is given what is not older than this, if it can be had within the time after it.
+FRESH_S, REFRESH_S = 1.0, 1.5
 _LONG_AGO = datetime.fromtimestamp(0, UTC)
 _log = structlog.get_logger(__name__)
 
@@ -41,6 +47,7 @@ class Watch:
     """One line under watch. `run` until `stop`; the rest is for those who show it."""
 
     observer: Observer
+    attention: Attention = field(default_factory=Attention)
     alerts: Alerts = field(default_factory=Alerts)
     history: History = field(default_factory=History)
     broadcast: Broadcast = field(default_factory=Broadcast)
@@ -50,22 +57,53 @@ class Watch:
     changes: deque[Change] = field(default_factory=lambda: deque(maxlen=KEPT_CHANGES))
     _stories_version: int = -1
     _stories_at: datetime = _LONG_AGO
+    _running: bool = False
+    _redis: Turn = field(init=False)
+    _kafka: Turn = field(init=False)
 
     def __post_init__(self) -> None:
-        self.quality = QualityWatch(self.observer, self.broadcast)
+        self.quality = QualityWatch(self.observer, self.broadcast, self.attention)
+        self._redis = Turn(self.observer.look_at_redis, REDIS_EVERY_S)
+        self._kafka = Turn(self.observer.look_at_kafka, KAFKA_EVERY_S)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Watch until `stop`. Never raises for Redis or Kafka."""
-        observer = self.observer
+        observer, attention = self.observer, self.attention
+        self._running = True
         async with asyncio.TaskGroup() as group:
             group.create_task(self._recall(stop))
-            group.create_task(_every(REDIS_EVERY_S, observer.look_at_redis, stop))
-            group.create_task(_every(KAFKA_EVERY_S, observer.look_at_kafka, stop))
-            group.create_task(_every(SHOW_EVERY_S, self._show, stop))
-            group.create_task(_every(SHOW_EVERY_S, self._tell, stop))
+            for turn in (
+                self._redis,
+                self._kafka,
+                Turn(self._show, SHOW_EVERY_S),
+                Turn(self._tell, SHOW_EVERY_S),
+            ):
+                group.create_task(turn.run(attention, stop))
             group.create_task(self.quality.run(stop))
-            group.create_task(follow_alerts(observer.settings.kafka, self.alerts, stop))
+            group.create_task(follow_alerts(observer.settings.kafka, self.alerts, attention, stop))
+            await stop.wait()
+            self._running = False
+            attention.end()
         await observer.offsets.close()
+
+    async def refresh(self) -> None:
+        """Look now, for somebody who asks once, unless the last look is fresh."""
+        if not self._running or self.attention.awake or self.age_s() < FRESH_S:
+            return
+        looks = asyncio.gather(self._redis.ended(), self._kafka.ended())
+        self.attention.wake()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(REFRESH_S):
+                await looks
+        await self._show(datetime.now(UTC))
+
+    async def stories_now(self) -> list[StoryView]:
+        """The same for somebody who asks once: that somebody has the log of alerts read."""
+        if self._running:
+            with self.attention.viewer(), contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(REFRESH_S):
+                    await self.alerts.caught_up.wait()
+        return self.stories()
 
     def stories(self) -> list[StoryView]:
         """The stories on the page, the one seen last first."""
@@ -83,6 +121,7 @@ class Watch:
         verdict = judge(self.observer.observe(now), self.verdict)
         self._note(verdict)
         self.verdict = verdict
+        self.attention.worry(self._uneasy(verdict))
         record_verdict(self.observer, verdict)
         self.snapshot = show(self.observer, verdict, list(self.changes)[::-1])
         self.broadcast.publish("snapshot", msgspec.json.encode(self.snapshot))
@@ -93,6 +132,18 @@ class Watch:
         if self.alerts.version != self._stories_version and rested:
             self._stories_version, self._stories_at = self.alerts.version, now
             self.broadcast.publish("stories", msgspec.json.encode(self.stories()))
+
+    def _uneasy(self, verdict: Verdict) -> bool:
+        """Whether the line may turn within seconds: it is down, has just turned, does not answer,
+        or has work waiting.
+        """
+        observer = self.observer
+        settled = verdict.state != "down" and verdict.at - verdict.since >= SETTLED_AFTER
+        return (
+            not settled
+            or observer.unanswered
+            or any(one.lag for one in observer.partitions.values())
+        )
 
     async def _tell(self, now: datetime) -> None:
         """Leave the verdict in Redis for `wirebell status`, which has no hour to look on."""
@@ -119,15 +170,3 @@ class Watch:
         self.changes.append(Change(state=verdict.state, words=verdict.words, at=verdict.at))
         log = _log.info if verdict.state == "healthy" else _log.warning
         log(f"the line is {verdict.state}", cause=verdict.words)
-
-
-async def _every(
-    seconds: float, step: Callable[[datetime], Awaitable[None]], stop: asyncio.Event
-) -> None:
-    while not stop.is_set():
-        await step(datetime.now(UTC))
-        try:
-            async with asyncio.timeout(seconds):
-                await stop.wait()
-        except TimeoutError:
-            continue

@@ -13,6 +13,7 @@ from aiokafka import AIOKafkaProducer
 
 from connectors.records import encode
 from streams.dashboard.alerts import Alerts, follow_alerts, recall_alerts
+from streams.dashboard.attention import Attention
 from streams.health import judge
 from streams.heartbeat import Heartbeat, Sample, encode_heartbeat
 from streams.kafka_offsets import KafkaOffsets
@@ -129,12 +130,15 @@ async def test_a_dependency_is_away_only_after_it_has_failed_for_a_while(
 
 @contextlib.asynccontextmanager
 async def following(lane: Lane) -> AsyncIterator[Alerts]:
-    alerts, stop = Alerts(), asyncio.Event()
-    task = asyncio.create_task(follow_alerts(lane.settings(partitions=2), alerts, stop))
+    alerts, attention, stop = Alerts(), Attention(), asyncio.Event()
+    settings = lane.settings(partitions=2)
+    task = asyncio.create_task(follow_alerts(settings, alerts, attention, stop))
     try:
-        yield alerts
+        with attention.viewer():
+            yield alerts
     finally:
         stop.set()
+        attention.end()
         await task
 
 
