@@ -16,6 +16,8 @@ MAX_CHARS = 4_000
 MAX_TOLL = 500_000
 # Words between the number and what it counts ("five other people were killed").
 REACH = 5
+# Pieces of text that are remembered, and the longest of them.
+_MAX_PIECES, _MAX_PIECE_CHARS = 40_000, 40
 
 _TOKEN = re.compile(
     r"\d{1,3}(?:[., ]\d{3})+(?!\d)|\d+(?:[.,]\d+)?%?|[^\W\d_]+(?:['’][^\W\d_]+)?|[.!?;:,()\n-]"
@@ -49,6 +51,7 @@ _BY_LENGTH = tuple(
         key=lambda pair: -len(pair[0]),
     )
 )
+_STEM_LIST = tuple(stem for stem, _ in _BY_LENGTH)
 # As stems these would begin too many other words ("total", "deadline", "mortar").
 _WHOLE = frozenset("tot tote toten dead dies died mort morts morti hurt toll".split())
 
@@ -97,9 +100,39 @@ class TollMatch:
 def find_tolls(text: str) -> tuple[TollMatch, ...]:
     """The highest number of each kind that the text names, kinds in alphabetical order."""
     highest: dict[str, int] = {}
-    for kind, number in _counted(_TOKEN.findall(text[:MAX_CHARS].lower().replace("’", "'"))):
-        highest[kind] = max(number, highest.get(kind, 0))
+    for part in _parts(text[:MAX_CHARS].lower().replace("’", "'")):
+        for kind, number in _counted(_TOKEN.findall(part)):
+            highest[kind] = max(number, highest.get(kind, 0))
     return tuple(TollMatch(kind, highest[kind]) for kind in sorted(highest))
+
+
+def _parts(text: str) -> Iterator[str]:
+    """The sentences that have a word that counts: no number is looked for beyond a sentence, and
+    most sentences of most texts have none. A full stop before a space parts no number.
+    """
+    counts = _COUNTS
+    for part in text.replace("\n", ". ").split(". "):
+        for piece in part.split():
+            if counts[piece]:
+                yield part
+                break
+
+
+class _Counts(dict[str, bool]):
+    """Whether a piece of text between two spaces has a word that counts. Pieces repeat; who
+    holds the most begins anew.
+    """
+
+    def __missing__(self, piece: str) -> bool:
+        found = any(_kind(token) is not None for token in _TOKEN.findall(piece))
+        if len(piece) <= _MAX_PIECE_CHARS:
+            if len(self) >= _MAX_PIECES:
+                self.clear()
+            self[piece] = found
+        return found
+
+
+_COUNTS = _Counts()
 
 
 def _counted(tokens: list[str]) -> Iterator[tuple[str, int]]:
@@ -112,10 +145,10 @@ def _counted(tokens: list[str]) -> Iterator[tuple[str, int]]:
             yield kind, number
 
 
-@functools.lru_cache(maxsize=50_000)
+@functools.lru_cache(maxsize=10_000)
 def _kind(token: str) -> str | None:
     """What a word counts. Remembered: trying every stem costs more than all else here."""
-    if not token[0].isalpha():
+    if not token.startswith(_STEM_LIST):
         return None
     for stem, kind in _BY_LENGTH:
         if token == stem or (stem not in _WHOLE and token.startswith(stem)):

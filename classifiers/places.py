@@ -11,9 +11,11 @@ import functools
 import hashlib
 import re
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +25,8 @@ DATA = Path(__file__).parent / "data" / "places.npz"
 MAX_CHARS = 6_000
 MAX_WORDS = 4
 COUNTRY_POPULATION = 100_000_000
+# Pieces of text that are remembered, and the longest of them.
+_MAX_PIECES, _MAX_PIECE_CHARS = 40_000, 40
 
 _TOKEN = re.compile(r"[^\W\d_]+(?:[-'’ʼ][^\W\d_]+)*\.?|[.!?;:,()\"«»“”—–\n|/]|\d+")
 _APOSTROPHES = str.maketrans({"’": "'", "ʼ": "'", "ё": "е", "-": " ", ".": " "})
@@ -76,6 +80,16 @@ class _Gazetteer:
             found.append(int(self.rows[first]))
             first += 1
         return tuple(found)
+
+    @functools.lru_cache(maxsize=50_000)  # noqa: B019 - as above
+    def named(self, written: str) -> tuple[int, ...]:
+        """Rows of the places that words of a text name, as they stand or without an ending."""
+        words = name_words(written)
+        for spelling in _spellings(words) if words else ():
+            rows = self.lookup(spelling)
+            if rows:
+                return rows
+        return ()
 
     def country(self, row: int) -> str:
         return self.countries[2 * row : 2 * row + 2]
@@ -152,35 +166,60 @@ def _match(row: int, count: int, weight: float, gazetteer: _Gazetteer) -> PlaceM
 
 
 def _mentions(text: str, gazetteer: _Gazetteer) -> Iterator[_Mention]:
-    tokens = _TOKEN.findall(text)
+    # No token has a space in it, and news repeats what stands between two.
+    tokens = list(chain.from_iterable(map(_TOKENS.__getitem__, text.split(" "))))
+    capital = list(map(_CAPITAL.__getitem__, tokens))
     title_case = _is_title_case(tokens)
-    position = 0
-    while position < len(tokens):
-        if not tokens[position][0].isupper():
-            position += 1
-            continue
-        length, rows = _longest(tokens, position, gazetteer)
+    position = _next(capital, 0)
+    while position >= 0:
+        length, rows = _longest(tokens, capital, position, gazetteer)
         if rows and (length > 1 or title_case or _stands_alone(tokens, position, gazetteer)):
             yield _Mention(rows, _weight(tokens, position, length))
-            position += length
+            position = _next(capital, position + length)
         else:
-            position += 1
+            position = _next(capital, position + 1)
 
 
-def _longest(tokens: list[str], start: int, gazetteer: _Gazetteer) -> tuple[int, tuple[int, ...]]:
+def _next(capital: list[bool], start: int) -> int:
+    """Where the next capitalised word is, from `start` on; -1 where there is none."""
+    try:
+        return capital.index(True, start)
+    except ValueError:
+        return -1
+
+
+def _longest(
+    tokens: list[str], capital: list[bool], start: int, gazetteer: _Gazetteer
+) -> tuple[int, tuple[int, ...]]:
     """The longest run of words from `start` that is a name, and the places it may be."""
-    limit = start
+    limit = start + 1
     while limit < len(tokens) and limit - start < MAX_WORDS and tokens[limit][0].isalpha():
         limit += 1
     for end in range(limit, start, -1):
-        words = [word for token in tokens[start:end] for word in name_words(token)]
-        if not words or not tokens[end - 1][0].isupper():
-            continue
-        for spelling in _spellings(words):
-            rows = gazetteer.lookup(spelling)
+        if capital[end - 1]:
+            rows = gazetteer.named(" ".join(tokens[start:end]))
             if rows:
                 return end - start, rows
     return 1, ()
+
+
+class _Remembered(dict[str, Any]):
+    """What is worked out of a piece of text once. Pieces repeat; who holds the most begins anew."""
+
+    def __init__(self, work_out: Callable[[str], Any]) -> None:
+        self._work_out = work_out
+
+    def __missing__(self, piece: str) -> Any:
+        found = self._work_out(piece)
+        if len(piece) <= _MAX_PIECE_CHARS:
+            if len(self) >= _MAX_PIECES:
+                self.clear()
+            self[piece] = found
+        return found
+
+
+_TOKENS: Final = _Remembered(lambda piece: tuple(_TOKEN.findall(piece)))
+_CAPITAL: Final = _Remembered(lambda token: token[0].isupper())
 
 
 def _spellings(words: Sequence[str]) -> Iterator[str]:

@@ -56,6 +56,9 @@ SIGNATURE_BYTES: Final = 128
 _SEED: Final = 20_250_711
 #: The words that a signature reads; a copy is told within them.
 _MAX_SIGNATURE_WORDS: Final = 2_000
+#: Pieces of text that are remembered in each language, and the longest of them.
+_MAX_KNOWN: Final = 40_000
+_MAX_KNOWN_CHARS: Final = 40
 
 _WORD: Final = re.compile(r"[^\W_]+")
 #: As English news spells names (BGN/PCGN without marks, y and i as one); signs are dropped.
@@ -105,7 +108,9 @@ def fingerprints(
         for kind, number in counted:
             share = min(1.0, 0.4 + 0.2 * math.log(max(1, number)))
             weights[term_hash(f"#{kind}:{number}")] = TOLL_WEIGHT * share
-    bags = [_bag(f"{title}\n{body}") for title, body in texts]
+    bags = [
+        _bag(f"{title}\n{body}", lang) for (title, body), lang in zip(texts, spoken, strict=True)
+    ]
     signatures = _signatures(bags)
     return [
         Fingerprint(_unit(weights), signature, len(bag))
@@ -115,17 +120,20 @@ def fingerprints(
 
 def weigh(title: str, body: str, language: str = "") -> dict[int, float]:
     """The terms of a text, by hash, with rarity times log count; names count more."""
-    raws = _WORD.findall(title) * TITLE_COUNT + _WORD.findall(body[:LEAD_CHARS])
-    counts = Counter(raws + _WORD.findall(body[:MAX_CHARS]))
+    counted = title.split() * TITLE_COUNT + body[:LEAD_CHARS].split() + body[:MAX_CHARS].split()
+    known = _known(language)
     totals: dict[int, int] = {}
     strengths: dict[int, float] = {}
-    for raw, count in counts.items():
-        for term, strength in _terms(raw, language):
-            totals[term] = totals.get(term, 0) + count
-            if strength > strengths.get(term, 0.0):
+    for piece, count in Counter(counted).items():
+        for term, strength in known[piece][1]:
+            if term in totals:
+                totals[term] += count
+                strengths[term] = max(strengths[term], strength)
+            else:
+                totals[term] = count
                 strengths[term] = strength
-    log = math.log
-    return {term: (1 + log(totals[term])) * strength for term, strength in strengths.items()}
+    logs = _LOGS
+    return {term: logs[totals[term]] * strength for term, strength in strengths.items()}
 
 
 def stems(text: str) -> set[str]:
@@ -164,7 +172,7 @@ def shared_words(
     return [written[term] for term in common[:limit]]
 
 
-@functools.lru_cache(maxsize=200_000)
+@functools.lru_cache(maxsize=50_000)
 def fold(word: str) -> str:
     """A word without case and accents, Cyrillic in Latin letters, so that a name is the same
     in the two scripts: "Зеленский" and "Zelensky" share their first five letters.
@@ -182,7 +190,42 @@ def term_hash(term: str) -> int:
     return zlib.crc32(term.encode("utf-8", "surrogatepass"))
 
 
-@functools.lru_cache(maxsize=200_000)
+class _Known(dict[str, tuple[tuple[str, ...], tuple[tuple[int, float], ...]]]):
+    """What is worked out of a piece of text between two spaces, once: its folded words, and the
+    terms of each with their strength. Pieces repeat; who holds the most begins anew.
+    """
+
+    def __init__(self, language: str) -> None:
+        self._language = language
+
+    def __missing__(self, piece: str) -> tuple[tuple[str, ...], tuple[tuple[int, float], ...]]:
+        raws = _WORD.findall(piece)
+        terms = tuple(term for raw in raws for term in _terms(raw, self._language))
+        found = tuple(map(fold, raws)), terms
+        if len(piece) <= _MAX_KNOWN_CHARS:
+            if len(self) >= _MAX_KNOWN:
+                self.clear()
+            self[piece] = found
+        return found
+
+
+@functools.lru_cache(maxsize=len(translations.LANGUAGES) + 2)
+def _known(language: str) -> _Known:
+    return _Known(language)
+
+
+class _Logs(dict[int, float]):
+    """How much so many mentions of a term count beside one."""
+
+    def __missing__(self, count: int) -> float:
+        self[count] = 1 + math.log(count)  # at most as many as a text has words
+        return self[count]
+
+
+_LOGS: Final = _Logs()
+
+
+@functools.lru_cache(maxsize=50_000)
 def _terms(raw: str, language: str) -> tuple[tuple[int, float], ...]:
     """The terms of a word, and how strongly one mention speaks: its stem, or what it means in
     English, and the concept it names.
@@ -226,14 +269,18 @@ def _rarity() -> NDArray[np.uint8]:
 
 
 def _unit(weights: dict[int, float]) -> tuple[tuple[int, int], ...]:
-    top = sorted([(-weight, term) for term, weight in weights.items()])[:MAX_TERMS]
+    # Most of a long text's terms are too light to be kept: those are not sorted with the rest.
+    least = sorted(weights.values(), reverse=True)[:MAX_TERMS][-1:]
+    heavy = [(-weight, term) for term, weight in weights.items() if weight >= least[0]]
+    top = sorted(heavy)[:MAX_TERMS]
     norm = math.sqrt(sum(weight * weight for weight, _ in top)) or 1.0
     return tuple((term, max(1, round(-255 * weight / norm))) for weight, term in top)
 
 
-def _bag(text: str) -> list[str]:
+def _bag(text: str, language: str) -> list[str]:
     """The distinct folded words of a text, in order of first use."""
-    words = dict.fromkeys(map(fold, _WORD.findall(text[: 8 * _MAX_SIGNATURE_WORDS])))
+    known, pieces = _known(language), dict.fromkeys(text[: 8 * _MAX_SIGNATURE_WORDS].split())
+    words = dict.fromkeys([word for piece in pieces for word in known[piece][0]])
     return list(words)[:_MAX_SIGNATURE_WORDS]
 
 
