@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from connectors.records import Alert
+from connectors.sinks.pace import Pace
 from connectors.sinks.sink import Delivery, Reason, Result
 from streams.ledger import Attempt, Claim
 from streams.subscription_settings import SubscriptionSettings
@@ -52,6 +53,15 @@ def delivery_of(
         muted=claim.stance == "mute",
         verdicts=claim.verdicts,
     )
+
+
+def off_words(attempt: Attempt, pace: Pace) -> str:
+    """Why a destination is turned off, for a person."""
+    if attempt.outcome == "turned_off":
+        return attempt.detail or "turned off"
+    days = (pace.off_after_s or 0.0) / 86_400
+    said = attempt.detail or attempt.outcome
+    return f"every attempt has failed for {days:g} days; the last: {said}"
 
 
 def attempt_of(claim: Claim, result: Result, now: float, took_s: float) -> Attempt:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import logging
 import random
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -26,7 +27,7 @@ from connectors.sinks.factory import make_sink
 from connectors.sinks.lease import sending_while
 from connectors.sinks.sink import Delivery, Result, Sink, TogetherSink
 from streams import metrics
-from streams.attempts import attempt_of, delivery_of, in_messages, reason_of
+from streams.attempts import attempt_of, delivery_of, in_messages, off_words, reason_of
 from streams.dead_letters import DeadLetter, Origin, make_dead_letter
 from streams.keys import Keys
 from streams.ledger import SEND_WITHIN_S, Attempt, Claim, Hold, Ledger, Retry
@@ -307,12 +308,15 @@ class _Round:
 
     async def _bury(self, claim: Claim, end: End, attempt: Attempt) -> None:
         """The permanent end: first the dead letter, then the ledger, so that none is lost."""
-        _log.warning(
-            "delivery ended",
+        off = off_words(attempt, self.sink.pace) if end.reason == "turned_off" else ""
+        # Nothing more is sent there until a person turns it on again.
+        _log.log(
+            logging.ERROR if off else logging.WARNING,
+            "receiver turned off" if off else "delivery ended",
             sink=self.sink.id,
             story=attempt.story_id,
             reason=end.reason,
-            detail=attempt.detail,
+            detail=off or attempt.detail,
         )
         letter = make_dead_letter(
             "deliver",
@@ -325,7 +329,6 @@ class _Round:
             raw=claim.raw,
         )
         await self.owner.dead_letter(letter)
-        off = attempt.detail or "turned off" if end.reason == "turned_off" else ""
         ledger = self.owner.ledger
         await _insist(lambda: ledger.bury(claim, end.unknown, off, attempt))
 

@@ -118,7 +118,8 @@ class Observation:
     """All that the rules look at, at one moment. Empty tuples mean nothing is known, which
     is why an away Redis or broker is judged first and silences what hangs on it.
     `watching_since` is when the looking began: a line that starts is not a line that is down.
-    `drifted` are the topics whose probabilities are no longer those of training.
+    `drifted` are the topics whose probabilities are no longer those of training; `stoppage` is why
+    the last worker stopped itself, while the next one waits.
     """
 
     at: datetime
@@ -133,6 +134,7 @@ class Observation:
     dead_letters: tuple[DeadLettersSeen, ...] = ()
     canaries: tuple[CanarySeen, ...] = ()
     drifted: tuple[str, ...] = ()
+    stoppage: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +211,13 @@ def _processes(seen: Observation) -> Iterator[Finding]:
         ours = [one for one in seen.processes if one.role == role]
         alive = [one for one in ours if not one.stopped and not is_silent(one, seen.at)]
         lost = _lost(ours, alive, seen.at)
-        if not alive and role in seen.expected_roles:
+        if not alive and role == "worker" and seen.stoppage:
+            words = (
+                f"Workers wait, since all that the last one took became dead letters: "
+                f"{seen.stoppage} (wirebell dead-letters go-on lets them work at once)"
+            )
+            yield Finding("stoppage", "down", role, words, seen.at)
+        elif not alive and role in seen.expected_roles:
             yield _no_process(role, ours, seen)
         elif lost and alive:
             silent = max(seen.at - one.at for one in lost)
@@ -306,7 +314,7 @@ def _backlogs(seen: Observation) -> Iterator[Finding]:
         key = f"delivery {one.subscription} {place}"
         detail = f": {one.detail}" if one.detail else ""
         if one.turned_off:
-            words = f"{place} was turned off by its receiver ({one.subscription}){detail}"
+            words = f"{place} is turned off ({one.subscription}){detail}"
             yield Finding(f"{key} off", "degraded", "deliveries", words, seen.at)
         elif one.oldest_at and one.waiting and seen.at - one.oldest_at > WAITING_AFTER:
             noun = "alert waits" if one.waiting == 1 else "alerts wait"

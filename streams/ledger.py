@@ -79,7 +79,8 @@ class Claim:
 @dataclass(frozen=True, slots=True)
 class Retry:
     """When to try again (epoch seconds). `unknown`: this attempt may have been applied, and
-    looking back is true from `settled_at`. `blocked_until` holds the whole destination.
+    looking back is true from `settled_at`. `blocked_until` holds the whole destination. `counts`
+    among the message's failures; `fails`: the destination has failed in any case.
     """
 
     due: float
@@ -87,6 +88,7 @@ class Retry:
     settled_at: float = 0.0
     blocked_until: float = 0.0
     counts: bool = True
+    fails: bool = False
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -333,6 +335,7 @@ class Ledger:
             self._keep_s,
             msgspec.json.encode(attempt) if attempt else "",
             int("bundle" not in (receipt or {})),
+            int(retry.counts or retry.fails),
         ]
         return bool(await self._call("settle", args) == b"settled")
 

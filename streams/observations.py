@@ -35,6 +35,7 @@ from streams.settings import Settings
 from streams.source_condition import Copies, judge_source
 from streams.source_status import SourceStatus, decode_source_status
 from streams.source_wishes import Pause, SourceWishes
+from streams.stoppage import Stoppage
 from streams.tally import Tally
 
 REDIS_TIMEOUT_S = 2.0
@@ -92,6 +93,7 @@ class Observer:
     canaries: Iterable[CanarySeen] = ()
     paused: Mapping[str, Pause] = field(default_factory=dict)
     drifted: tuple[str, ...] = ()
+    stoppage: str = ""
     looked_at_redis: bool = False
     looked_at_kafka: bool = False
     _heard: dict[str, tuple[datetime, datetime]] = field(default_factory=dict)
@@ -121,6 +123,7 @@ class Observer:
                 self.paused = await self._wishes.paused()
                 self.destinations = tuple(await self._ledger.destinations())
                 self._overdue = await self._read_overdue()
+                self.stoppage = await Stoppage(self.redis, self.keys, now.timestamp).why()
                 self.attempts = tuple(await self._ledger.attempts(ATTEMPTS))
         except (RedisError, OSError, TimeoutError) as error:
             detail = "no answer in time" if isinstance(error, TimeoutError) else "no connection"
@@ -169,6 +172,7 @@ class Observer:
             dead_letters=self._dead_letters(now),
             canaries=tuple(self.canaries),
             drifted=self.drifted,
+            stoppage=self.stoppage,
         )
 
     def copies(self, source_id: str) -> Copies:
@@ -254,7 +258,7 @@ class Observer:
             target=one.target,
             waiting=one.waiting,
             oldest_at=oldest_at,
-            detail=last.detail if last is not None and failed else "",
+            detail=one.off or (last.detail if last is not None and failed else ""),
             turned_off=bool(one.off),
         )
 

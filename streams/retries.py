@@ -48,16 +48,17 @@ def plan(
     `now` is epoch seconds, `chance` gives 0 to 1. Not `sent`: only looking back was tried,
     so there is nothing new to wait out.
     """
-    if result.outcome == "refused":
-        return End("refused")
     if result.outcome == "turned_off":
         return End("turned_off")
+    if result.outcome == "refused":
+        return End("turned_off" if _failing_too_long(claim, now, pace) else "refused")
     unknown = result.outcome == "unknown"
-    # Being told to slow down says nothing against the message.
-    counts = result.status != 429
+    # Being told when to come again says nothing against the message; a bare "too many" is met with
+    # the schedule, which gets slower.
+    counts = result.status != 429 or result.retry_after_s is None
     if counts and claim.failures >= len(pace.schedule_s):
         return End("gave_up", unknown)
-    if counts and _failing_too_long(claim, now, pace):
+    if _failing_too_long(claim, now, pace):
         return End("turned_off", unknown)
     wait_s = pace.schedule_s[min(claim.failures, len(pace.schedule_s) - 1)]
     wait_s *= 1 + JITTER * chance()
@@ -70,7 +71,8 @@ def plan(
         blocked_until = now + min(wait_s, _BREATH_S)
     settled_at = now + pace.settle_s if unknown and sent else 0.0
     due = max(now + wait_s, settled_at)
-    return Retry(due, unknown, settled_at, blocked_until, counts)
+    fails = not counts and pace.off_after_s is not None
+    return Retry(due, unknown, settled_at, blocked_until, counts, fails)
 
 
 def _failing_too_long(claim: Claim, now: float, pace: Pace) -> bool:

@@ -77,6 +77,11 @@ class Stoppage:
                 await asyncio.wait_for(called_off.wait(), LOOK_EVERY_S)
         return False
 
+    async def why(self) -> str:
+        """Why the next worker waits now; "" when none has to."""
+        stop = await self._read()
+        return stop.why if stop is not None and stop.until > self.clock() else ""
+
     async def go_on(self) -> bool:
         """Forget it: workers go on at once. False when there was none."""
         return bool(await self.redis.delete(self._key))

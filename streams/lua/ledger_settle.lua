@@ -1,6 +1,7 @@
 -- Write what an attempt came to. ARGV: now, job, fence, what, revision, receipt, due,
 --   pending, settle_until, blocked_until, counts, off, keep_s, log entry, own ('1': the
---   receipt is of a message of the story's own, not of one that tells of several).
+--   receipt is of a message of the story's own, not of one that tells of several), fails ('1':
+--   the destination failed, whether or not this counts against the message).
 -- what: 'receipt'  the destination has this revision (true whoever says so, lease or not)
 --       'found'    the same, found by looking back; the claim goes on to the wanted revision
 --       'retry'    again at `due`; `pending` says that this attempt may have been applied
@@ -11,7 +12,7 @@
 local job, fence, what, revision = ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
 local receipt, due, pending, settle_until = ARGV[6], tonumber(ARGV[7]), ARGV[8], ARGV[9]
 local blocked_until, counts, off = tonumber(ARGV[10]), ARGV[11], ARGV[12]
-local keep_s, entry, own = tonumber(ARGV[13]), ARGV[14], ARGV[15]
+local keep_s, entry, own, fails = tonumber(ARGV[13]), ARGV[14], ARGV[15], ARGV[16]
 local hash = key('job', job)
 
 if entry ~= '' then
@@ -70,7 +71,7 @@ else
     redis.call('HDEL', hash, 'first_sent')
   end
   redis.call('HINCRBY', hash, 'failures', counts)
-  if counts == '1' then
+  if fails == '1' then
     redis.call('HSETNX', about, 'failing_since', now)
   end
   -- A higher revision wanted meanwhile is a new message: it does not wait for the old one's

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from typer.testing import CliRunner
 
 from streams import stoppage as stoppage_module
 from streams.commands.dead_letters import app
+from streams.health import Dependency, Observation, judge
 from streams.keys import Keys
 from streams.stoppage import FIRST_WAIT_S, LONGEST_WAIT_S, Stoppage
 from tests.delivery_rig import eventually
@@ -65,3 +67,19 @@ async def test_a_person_lets_it_go_on_and_a_signal_ends_the_wait(
         assert said in result.output
     await eventually(waiting.done)
     assert await waiting
+
+
+async def test_who_is_on_call_sees_why_nobody_works_and_what_to_do(
+    redis: Redis, redis_prefix: str
+) -> None:
+    clock = Clock()
+    stoppage = Stoppage(redis, Keys(redis_prefix), clock)
+    assert await stoppage.why() == ""
+    await stoppage.note("101 records in a row became dead letters: screening_failed")
+    healthy = Dependency("x", ok=True, since=clock.now())
+    seen = Observation(at=clock.now(), watching_since=clock.now(), redis=healthy, broker=healthy)
+    verdict = judge(replace(seen, stoppage=await stoppage.why()))
+    assert verdict.state == "down"
+    assert "101 records in a row" in verdict.words and "dead-letters go-on" in verdict.words
+    clock.forward(FIRST_WAIT_S + 1)
+    assert await stoppage.why() == ""

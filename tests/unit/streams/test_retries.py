@@ -66,6 +66,12 @@ def test_a_demand_to_wait_holds_the_destination_and_counts_as_no_failure() -> No
     assert limited == Retry(NOW + 30, blocked_until=NOW + 30, counts=False)
 
 
+def test_too_many_without_a_time_to_come_again_follows_the_schedule() -> None:
+    bare = Result("not_sent", status=429)
+    assert [after(bare, failures=failed).due - NOW for failed in range(3)] == [5, 300, 1_800]
+    assert after(bare).counts and after(bare).blocked_until > NOW
+
+
 def test_retry_after_lengthens_a_wait_and_never_shortens_it() -> None:
     busy = Result("unknown", retry_after_s=60, status=503)
     assert after(busy).due == NOW + 60
@@ -97,6 +103,18 @@ def test_an_endpoint_that_failed_for_five_days_is_turned_off() -> None:
     failing = replace(CLAIM, failing_since=since)
     assert plan(Result("unknown"), failing, NOW, WEBHOOK, lambda: 0) == End("turned_off", True)
     assert isinstance(plan(Result("unknown"), failing, NOW, SLACK, lambda: 0), Retry)
+
+
+@pytest.mark.parametrize(
+    "result",
+    [Result("refused", status=400), Result("not_sent", retry_after_s=60, status=429)],
+    ids=["refuses all", "limits all"],
+)
+def test_one_that_refuses_or_limits_everything_has_failed_too(result: Result) -> None:
+    long = replace(CLAIM, failing_since=NOW - 5 * 86_400 - 1)
+    assert plan(result, long, NOW, WEBHOOK, lambda: 0) == End("turned_off")
+    step = plan(result, CLAIM, NOW, WEBHOOK, lambda: 0)
+    assert step == End("refused") or (isinstance(step, Retry) and step.fails and not step.counts)
 
 
 def test_a_night_without_slack_is_outlived() -> None:
