@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from streams.embedded import die_with_parent
+from streams.forked import Forked, can_fork, fork_command
 
 # A child that dies at once is a fault that will not go away by itself: ask ever less often.
 FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 30.0
@@ -35,11 +36,15 @@ class Child:
     and ends with the supervisor, even when that is killed. From the main thread only.
     """
 
-    def __init__(self, name: str, environment: Mapping[str, str], log: Path) -> None:
+    def __init__(
+        self, name: str, environment: Mapping[str, str], log: Path, *, forks: bool = False
+    ) -> None:
+        """`forks`: made out of this process where that can be done (streams/forked.py)."""
         self.name = name
+        self._forks = forks
         self.log = log
         self._environment = dict(environment)
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: subprocess.Popen[bytes] | Forked | None = None
         self._started_at = 0.0
         self._wait_s = FIRST_WAIT_S
         self._due_at: float | None = None
@@ -55,18 +60,24 @@ class Child:
         self.log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         descriptor = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:
-            self._process = subprocess.Popen(  # noqa: S603 - our own command, no shell
-                [sys.executable, "-m", "streams", self.name],
-                stdin=subprocess.DEVNULL,
-                stderr=descriptor,
-                env=self._environment,
-                preexec_fn=die_with_parent(),  # noqa: PLW1509 - one call, loaded before
-                start_new_session=True,
-            )
+            if self._forks and can_fork():
+                self._process = fork_command(self.name, self._environment, descriptor)
+            else:
+                self._process = self._spawn(descriptor)
         finally:
             os.close(descriptor)
         self._started_at = now
         self._due_at = None
+
+    def _spawn(self, descriptor: int) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(  # noqa: S603 - our own command, no shell
+            [sys.executable, "-m", "streams", self.name],
+            stdin=subprocess.DEVNULL,
+            stderr=descriptor,
+            env=self._environment,
+            preexec_fn=die_with_parent(),  # noqa: PLW1509 - one call, loaded before
+            start_new_session=True,
+        )
 
     def notice_end(self, now: float) -> str:
         """If it has ended by itself, note when it starts again and say so in a line.
@@ -74,9 +85,9 @@ class Child:
         "" when it runs, and when it has ended just as it did the time before: a fault that
         stays is told once.
         """
-        if self._process is None or self._process.poll() is None:
+        code = None if self._process is None else self._process.poll()
+        if code is None:
             return ""
-        code = self._process.returncode
         self._process = None
         if now - self._started_at >= LIVED_WELL_S:
             self._wait_s, self._last_words = FIRST_WAIT_S, ""
@@ -117,6 +128,8 @@ class Child:
         if self._process is not None:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, 9)
+            if self._process.poll() is None:  # or not yet the leader of its session
+                os.kill(self._process.pid, 9)
             self._process.wait()
             self._process = None
 

@@ -1,29 +1,33 @@
 """One machine's line: what `wirebell up` starts, watches, starts again, and ends.
 
 Owns the order of things: state directory, Redis, broker, Kafka topics, our processes; their
-restarts; the broker's memory; the end. Knows nothing of articles or alerts. Must stay small:
-it imports neither the classifier nor Faust, and lives on the main thread alone, because Linux
-ties a child's life to the thread that made it.
+restarts; the broker's memory; the end. Knows nothing of articles or alerts. Lives on the main
+thread alone, because Linux ties a child's life to the thread that made it, and because our own
+processes are forked from it: it loads what they have in common, once, and neither the classifier
+nor Faust.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import FrameType
 
 from streams.child import Child, resident_mb
+from streams.doorbell import Doorbell
 from streams.embedded import EmbeddedBroker, EmbeddedError, EmbeddedRedis, free_port
 from streams.embedded import EmbeddedServer as Server
+from streams.forked import preload
 from streams.settings import Settings
 from streams.state_dir import StateDir
 from streams.topic_setup import KafkaAwayError, create_kafka_topics
 
-# Nothing reaches the supervisor faster than this; it is asleep in between.
-TICK_S = 0.1
+# A signal, the end of a child among them, wakes the supervisor; the rest can wait so long.
+TICK_S = 0.5
 # How often the broker's memory and the logs are looked at: 1 GB takes minutes to fill.
 CARE_S = 5.0
 # A worker finishes what is in hand in 4 s and leaves its group in 3 (streams/worker.py); with
@@ -37,7 +41,22 @@ DRAIN_S, BURST = 120.0, 2.0
 
 # One thread does our sums: numpy's libraries keep buffers for each core, and glibc a heap for
 # each thread.
+# What the worker and at least one other need, and what the others need besides: the worker
+# takes longest to start, so it is forked in between.
+COMMON = (
+    "aiohttp",
+    "aiokafka",
+    "connectors.publisher",
+    "redis.asyncio",
+    "streams.delivery",
+    "streams.heartbeat",
+    "streams.metrics_listener",
+)
+OTHERS = ("streams.commands.page", "streams.commands.sources")
+
 FRUGAL = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
+
+_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 Say = Callable[[str], None]
 
@@ -77,6 +96,7 @@ class Supervisor:
         self._environment = dict(environment)
         self._children: dict[str, Child] = {}
         self._next_care_at = 0.0
+        self._doorbell = Doorbell()
         self.settings = settings
         # Whether an earlier run has left its memory of what has rung.
         self.resumes = (self.state.path / "redis").exists()
@@ -88,8 +108,10 @@ class Supervisor:
             HeldError: another process holds the state directory.
             SupervisorError: something cannot be started; all that was started has ended.
         """
-        signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-        before = {number: signal.signal(number, self._on_signal) for number in signals}
+        with self._hearing_signals():
+            self._run(started)
+
+    def _run(self, started: Callable[[], None]) -> None:
         try:
             self.state.hold()
             try:
@@ -98,12 +120,20 @@ class Supervisor:
                     started()
                 while not self._stopping:
                     self._tick()
-                    time.sleep(TICK_S)
+                    self._doorbell.wait(TICK_S)
             finally:
                 self._end_all()
                 self.state.release()
         except (EmbeddedError, KafkaAwayError, OSError) as error:
             raise SupervisorError(str(error)) from error
+
+    @contextlib.contextmanager
+    def _hearing_signals(self) -> Iterator[None]:
+        handlers = dict.fromkeys(_STOP_SIGNALS, self._on_signal) | {signal.SIGCHLD: _heard}
+        before = {number: signal.signal(number, each) for number, each in handlers.items()}
+        try:
+            with Doorbell() as self._doorbell:
+                yield
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
@@ -137,8 +167,11 @@ class Supervisor:
         if not self.broker:
             self._create_kafka_topics()  # a Kafka that is named may be away: ask before we start
         logs = self.state.path / "logs"
+        os.environ.update({name: self._environment[name] for name in FRUGAL})  # read by numpy
         for name in ("worker", "sources", "page"):
-            self._children[name] = Child(name, self._environment, logs / f"{name}.log")
+            log = logs / f"{name}.log"
+            self._children[name] = Child(name, self._environment, log, forks=True)
+            preload(COMMON if name == "worker" else OTHERS)
             if not self._stopping:
                 self._children[name].start(time.monotonic())
         if self.broker:
@@ -263,7 +296,11 @@ class Supervisor:
     def _pause(self, seconds: float) -> None:
         deadline = time.monotonic() + seconds
         while not self._stopping and time.monotonic() < deadline:
-            time.sleep(TICK_S)
+            self._doorbell.wait(TICK_S)
+
+
+def _heard(_number: int, _frame: FrameType | None) -> None:
+    """Nothing: that it is handled at all rings the doorbell."""
 
 
 def children_environment(environment: Mapping[str, str], config: Path) -> dict[str, str]:
