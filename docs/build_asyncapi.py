@@ -10,12 +10,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import yaml
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
+from connectors.json_schema import schemas
 from connectors.records import Alert, Article
+from connectors.sinks.notices import IncidentBody
 from connectors.sinks.webhook_body import WebhookBody
 from connectors.sinks.webhook_summary import SummaryBody
 from streams.dead_letters import DeadLetter
@@ -33,6 +34,7 @@ _WEBHOOK_HEADERS = {
 _BODIES: dict[type, str] = {
     WebhookBody: "A story at a revision, by webhook",
     SummaryBody: "Several stories: beyond the cap of an hour, after quiet hours, or a digest",
+    IncidentBody: "How the line itself is, where page.incident_to names the sink",
 }
 # Kafka topic: record, its key, what it is, and who may want to send or read it.
 _KAFKA: dict[str, tuple[type, str, str]] = {
@@ -46,7 +48,7 @@ _KAFKA: dict[str, tuple[type, str, str]] = {
 def document() -> dict[str, Any]:
     """The whole document."""
     kinds = [*_BODIES, *(kind for kind, _, _ in _KAFKA.values())]
-    _, schemas = msgspec.json.schema_components(kinds, ref_template="#/components/schemas/{name}")
+    _, parts = schemas(kinds, "#/components/schemas/{name}")
     channels: dict[str, Any] = {"webhook": _webhook()}
     operations: dict[str, Any] = {"sendWebhook": _operation("send", "webhook")}
     days = {topic.name: topic.retention_ms // DAY_MS for topic in declared()}
@@ -83,7 +85,7 @@ def document() -> dict[str, Any]:
         },
         "channels": channels,
         "operations": operations,
-        "components": {"schemas": schemas, "messages": _messages()},
+        "components": {"schemas": parts, "messages": _messages()},
     }
 
 
@@ -97,7 +99,8 @@ def _webhook() -> dict[str, Any]:
     return {
         "address": "/",
         "servers": [{"$ref": "#/servers/receiver"}],
-        "description": "One POST for each revision of a story that is wanted, and summaries.",
+        "description": "One POST for each revision of a story that is wanted, summaries, and "
+        "incidents of the line itself where they are wanted.",
         "messages": {
             body.__name__: {"$ref": f"#/components/messages/{body.__name__}"} for body in _BODIES
         },

@@ -37,6 +37,9 @@ CLAIM_LEASE_S = 20.0
 # whose reports say nothing new can stay open.
 MIN_KEEP_S, KEEP_WINDOWS = 14 * 86_400.0, 4
 
+# Of the delivery log, some 3 MB; as in ledger_settle.lua.
+KEPT_ATTEMPTS = 10_000
+
 State = Literal["new", "unknown"]
 Hold = Literal["held", "lost", "done"]
 _verdict_decoder = msgspec.json.Decoder(Verdict)
@@ -288,7 +291,7 @@ class Ledger:
         return [story for _, story in sorted(found)]
 
     async def attempts(self, limit: int = 100) -> list[Attempt]:
-        """The last attempts, newest first (2,000 are kept)."""
+        """The last attempts, newest first (`KEPT_ATTEMPTS` are kept)."""
         rows = await cast(
             Awaitable[list[bytes]], self.redis.lrange(self.keys.delivery_log, 0, limit - 1)
         )

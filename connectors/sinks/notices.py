@@ -22,10 +22,11 @@ from connectors.sinks.sink import Result
 from connectors.sinks.slack_errors import GONE, result_of, slack_error
 from connectors.sinks.slack_text import context, escape, header, marked_section
 from connectors.sinks.webhook import WebhookSink
+from connectors.sinks.webhook_body import MAX_BODY_BYTES
 
 State = Literal["healthy", "degraded", "down"]
+IncidentType = Literal["incident.changed", "incident.recovered"]
 MAX_CAUSES, MAX_CAUSE_CHARS = 8, 300
-_TYPES = {"healthy": "incident.recovered"}
 
 
 class Notice(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,6 +41,14 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
     causes: tuple[str, ...]
     since: datetime
     at: datetime
+
+
+class IncidentBody(msgspec.Struct, frozen=True, kw_only=True):
+    """What a webhook is sent. `timestamp` is when this became so."""
+
+    type: IncidentType
+    timestamp: datetime
+    data: Notice
 
 
 class Notifier(Protocol):
@@ -62,6 +71,19 @@ def make_notifier(settings: AnySink, target: str, time_zone: str = "UTC") -> Not
         return WebhookNotifier(WebhookSink("notices", settings))
     assert isinstance(settings, ConsoleSettings)
     return ConsoleNotifier(ConsoleSink("notices", settings, time_zone=time_zone))
+
+
+def encode_incident(notice: Notice) -> bytes:
+    """The webhook's body, at most `MAX_BODY_BYTES`: of many causes the worst stay."""
+    kind: IncidentType = "incident.recovered" if notice.state == "healthy" else "incident.changed"
+    kept, chars = len(notice.causes), MAX_CAUSE_CHARS
+    while True:
+        causes = tuple(cause[:chars] for cause in notice.causes[:kept])
+        short = msgspec.structs.replace(notice, causes=causes, title=notice.title[:chars])
+        raw = msgspec.json.encode(IncidentBody(type=kind, timestamp=notice.at, data=short))
+        if len(raw) <= MAX_BODY_BYTES or not kept:
+            return raw
+        kept //= 2
 
 
 class SlackNotifier:
@@ -124,13 +146,7 @@ class WebhookNotifier:
 
     async def tell(self, notice: Notice, receipt: Mapping[str, str]) -> Result:
         """Post once; the id is the same on every attempt of this notice."""
-        body = {
-            "type": _TYPES.get(notice.state, "incident.changed"),
-            "timestamp": notice.at,
-            "data": notice,
-        }
-        delivery_id = f"{notice.incident}:{notice.number}"
-        return await self.sink.post(delivery_id, msgspec.json.encode(body))
+        return await self.sink.post(f"{notice.incident}:{notice.number}", encode_incident(notice))
 
     async def close(self) -> None:
         """Close the connections."""

@@ -10,16 +10,18 @@ from typing import Any
 
 import msgspec
 
+from connectors.json_schema import schemas
+from connectors.sinks.notices import IncidentBody
 from connectors.sinks.webhook_body import WebhookBody
 from connectors.sinks.webhook_summary import SummaryBody
 
 
 def schema() -> dict[str, Any]:
-    """The JSON Schema (2020-12) of a body: one story, or a summary of several."""
-    bodies, parts = msgspec.json.schema_components([WebhookBody, SummaryBody])
+    """The JSON Schema (2020-12) of a body: one story, a summary of several, or an incident."""
+    bodies, parts = schemas([WebhookBody, SummaryBody, IncidentBody], "#/$defs/{name}")
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "oneOf": list(bodies),
+        "oneOf": bodies,
         "$defs": parts,
     }
 

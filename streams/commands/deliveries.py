@@ -14,7 +14,7 @@ import typer
 from redis.exceptions import RedisError
 
 from streams.keys import Keys
-from streams.ledger import Attempt, DestinationState, Ledger
+from streams.ledger import KEPT_ATTEMPTS, Attempt, DestinationState, Ledger
 from streams.logs import escape
 from streams.redis_client import connect_redis
 from streams.settings import SettingsError, load_settings
@@ -42,10 +42,18 @@ def list_destinations(config: Config = None) -> None:
 @app.command("log")
 def log_attempts(
     config: Config = None,
-    limit: Annotated[int, typer.Option(min=1, max=2_000, help="How many.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, max=KEPT_ATTEMPTS, help="How many.")] = 50,
+    destination: Annotated[str, typer.Option(help='Only of one: "sink|target".')] = "",
+    story: Annotated[str, typer.Option(help="Only of one story's id.")] = "",
 ) -> None:
     """List the last attempts, oldest first."""
-    for attempt in reversed(_with_ledger(config, lambda ledger: ledger.attempts(limit))):
+    kept = _with_ledger(config, lambda ledger: ledger.attempts(KEPT_ATTEMPTS))
+    meant = [
+        each
+        for each in kept
+        if destination in ("", f"{each.sink}|{each.target}") and story in ("", each.story_id)
+    ]
+    for attempt in reversed(meant[:limit]):
         typer.echo(escape(_attempt_line(attempt)))
 
 

@@ -19,7 +19,7 @@ from streams.feedback_store import FeedbackStore
 from streams.ledger import Ledger
 from streams.source_wishes import Pause, SourceWishes
 
-# The ledger keeps so many attempts.
+# So many of the last attempts are looked through; `wirebell deliveries log` has them all.
 ALL_ATTEMPTS, SHOWN_ATTEMPTS = 2_000, 200
 SHOWN_ACTIONS, ACTIONS_SINCE = 200, timedelta(days=30)
 

@@ -17,7 +17,7 @@ local hash = key('job', job)
 
 if entry ~= '' then
   redis.call('LPUSH', tag .. 'ledger:log', entry)
-  redis.call('LTRIM', tag .. 'ledger:log', 0, 1999)
+  redis.call('LTRIM', tag .. 'ledger:log', 0, 9999)
 end
 local is = redis.call('HMGET', hash, 'fence', 'done', 'dest', 'sink', 'rank', 'wanted',
   'not_before', 'again')

@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 from connectors.records import Article, encode
+from connectors.sinks.notices import Notice, encode_incident
 from connectors.sinks.slack_actions import Press
 from connectors.sinks.webhook_body import encode_body
 from connectors.sinks.webhook_summary import encode_summary
@@ -45,9 +46,13 @@ def _records() -> dict[str, bytes]:
     article = Article(
         id="a1", source_id="s", publisher="P", title="T", fetched_at=datetime.now(UTC)
     )
+    notice = Notice(
+        incident="i", number=1, state="down", title="t", causes=("c",), since=MORNING, at=MORNING
+    )
     letter = make_dead_letter("screen", "undecodable", Origin(), MORNING, raw=b"{")
     return {
         "WebhookBody": encode_body(alert),
+        "IncidentBody": encode_incident(notice),
         "SummaryBody": encode_summary([alert, make_alert("s2")], "cap"),
         "Article": encode(article),
         "Alert": encode(alert),
@@ -74,6 +79,14 @@ def test_every_reference_leads_somewhere() -> None:
 def test_every_kafka_topic_is_described() -> None:
     addresses = {channel["address"] for channel in PAGE["channels"].values()}
     assert {topic.name for topic in declared()} <= addresses
+
+
+def test_every_time_is_said_to_be_one() -> None:
+    """And whoever reads the page makes one of it, not a text."""
+    story = PAGE["components"]["schemas"]["Story"]["properties"]
+    alert = PAGE["components"]["schemas"]["Alert"]["properties"]
+    assert story["first_seen"] == {"type": "string", "format": "date-time"}
+    assert {"type": "string", "format": "date-time"} in alert["published_at"]["anyOf"]
 
 
 @pytest.mark.parametrize("name", PAGE["components"]["messages"])
