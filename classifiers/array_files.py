@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import math
 import zipfile
 from collections.abc import Mapping, Set
 from pathlib import Path
@@ -91,7 +92,20 @@ def _refuse_others(archive: zipfile.ZipFile, names: Set[str], what: str) -> None
 
 
 def _array(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
+    """An array, if it is as large as it says: memory is taken for what is there alone."""
     packed = io.BytesIO(archive.read(f"{name}.npy"))
+    try:
+        if np.lib.format.read_magic(packed) != (1, 0):
+            raise ArtifactError(f"{name} was not written by us")
+        shape, _, kind = np.lib.format.read_array_header_1_0(packed)
+    except (RecursionError, MemoryError) as error:  # of the reader of literals, by its nesting
+        raise ArtifactError(f"{name} was not written by us") from error
+    left = len(packed.getbuffer()) - packed.tell()
+    if not kind.hasobject and (
+        min(shape, default=0) < 0 or math.prod(shape) * kind.itemsize != left
+    ):
+        raise ArtifactError(f"{name} is not as large as it says")
+    packed.seek(0)
     return np.asarray(np.lib.format.read_array(packed, allow_pickle=False))
 
 

@@ -11,9 +11,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
-from classifiers import artifact
+from classifiers import artifact, reader_file
 from classifiers.array_files import MAX_UNPACKED_BYTES, ArtifactError
 from classifiers.artifact import Artifact
 from classifiers.topics import TOPICS
@@ -124,6 +125,41 @@ def test_a_damaged_file_is_refused(tmp_path: Path, name: str, content: bytes) ->
     _rewritten(path, name, content)
     with pytest.raises(ArtifactError):
         artifact.load(path)
+
+
+def _claims(description: str, shape: str) -> bytes:
+    """An array by its header alone."""
+    header = f"{{'descr':{description},'fortran_order':False,'shape':{shape}}}".ljust(9_000) + "\n"
+    return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header.encode()
+
+
+@pytest.mark.parametrize(
+    ("description", "shape"),
+    [
+        ("'<f4'", "(100000000000,)"),
+        ("'|V2147483647'", "(3,)"),
+        ("'<f4'", "(-5,)"),
+        ("'<f4'", "(4611686018427387904, 4611686018427387904)"),
+        ("-" * 5_000 + "1", "(3,)"),
+        ("(" * 3_000 + ")" * 3_000, "(3,)"),
+        ("'|O'", "(0,)"),
+    ],
+    ids=["400 GB", "wide", "negative", "overflow", "signs", "brackets", "objects"],
+)
+@pytest.mark.parametrize("load", [artifact.load, reader_file.load], ids=["model", "reader"])
+def test_a_file_that_claims_to_be_huge_is_refused_before_memory_is_taken(
+    tmp_path: Path, load: Callable[[Path], object], description: str, shape: str
+) -> None:
+    shipped = artifact.SHIPPED if load is artifact.load else reader_file.SHIPPED
+    with zipfile.ZipFile(shipped) as model:
+        names = model.namelist()
+    path, before = tmp_path / "model.npz", psutil.Process().memory_info().rss
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in names:
+            archive.writestr(name, _claims(description, shape))
+    with pytest.raises(ArtifactError):
+        load(path)
+    assert psutil.Process().memory_info().rss - before < 64_000_000
 
 
 def test_a_missing_file_is_an_artifact_error(tmp_path: Path) -> None:
