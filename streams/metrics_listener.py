@@ -14,6 +14,7 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.core import Metric
 
+from connectors.listener import Listener
 from streams.canary import CANARY
 from streams.dashboard.access import guard
 from streams.metrics import REGISTRY
@@ -61,7 +62,7 @@ async def serve_metrics(settings: Settings, role: str, stop: asyncio.Event) -> N
 
     app = web.Application(middlewares=[guard(settings.page.token.get_secret_value())])
     app.router.add_get("/metrics", answer)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
+    runner = Listener(app, shutdown_timeout=0.5)
     await runner.setup()
     try:
         port = await _listen(runner, settings.metrics.host, settings.metrics.port + OFFSETS[role])

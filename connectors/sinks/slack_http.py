@@ -13,6 +13,7 @@ from urllib.parse import parse_qs
 import structlog
 from aiohttp import web
 
+from connectors.listener import BODY_S, Listener
 from connectors.sinks.slack_actions import Desk, presses_of, question_of, reply_of, signature_holds
 from connectors.sinks.slack_views import refusal, submission_of
 
@@ -42,7 +43,7 @@ class HttpListener:
         """Listen until `stop`. An address that another process has is left to it."""
         app = web.Application(client_max_size=MAX_BODY_BYTES)
         app.router.add_post("/slack", self._post)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+        runner = Listener(app, shutdown_timeout=1.0)
         await runner.setup()
         try:
             await web.TCPSite(runner, self._host, self.port).start()
@@ -57,7 +58,11 @@ class HttpListener:
             await runner.cleanup()
 
     async def _post(self, request: web.Request) -> web.Response:
-        body = await request.read()
+        try:
+            async with asyncio.timeout(BODY_S):
+                body = await request.read()
+        except TimeoutError:
+            return web.Response(status=408)
         if not signature_holds(self._secret, request.headers, body, self._clock()):
             return web.Response(status=401)
         try:

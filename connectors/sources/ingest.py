@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from aiohttp import web
 
+from connectors.listener import Listener
 from connectors.records import Article
 from connectors.sources.ingest_request import RequestError, check_request, read_articles, read_body
 from connectors.sources.items import Origin
@@ -118,7 +119,7 @@ class IngestSource:
         # The body limit is ours: aiohttp's would answer before the token is checked.
         app = web.Application(client_max_size=0)
         app.router.add_post("/articles", self._post)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0)
+        runner = Listener(app, shutdown_timeout=2.0)
         await runner.setup()
         try:
             await web.TCPSite(runner, self._settings.host, self._settings.port).start()

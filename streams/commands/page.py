@@ -13,6 +13,7 @@ import structlog
 import typer
 from aiohttp import web
 
+from connectors.listener import Listener
 from connectors.publisher import Publisher
 from connectors.sinks.notices import make_notifier
 from streams.canary_watch import CanaryWatch
@@ -63,7 +64,7 @@ async def run(settings: Settings, stop: asyncio.Event | None = None) -> None:
     watch = Watch(Observer(settings, redis, keys, offsets))
     tokens = (settings.page.token, settings.page.act_token)
     server = make_server(watch, *(token.get_secret_value() for token in tokens))
-    runner = web.AppRunner(server, access_log=None, shutdown_timeout=SHUTDOWN_S)
+    runner = Listener(server, shutdown_timeout=SHUTDOWN_S)
     await runner.setup()
     try:
         site = web.TCPSite(runner, settings.page.host, settings.page.port)

@@ -10,6 +10,7 @@ from urllib.parse import quote
 import msgspec
 from aiohttp import web
 
+from connectors.listener import BODY_S
 from streams.action_log import ActionLog
 from streams.dashboard import access
 from streams.dashboard.acting import Recorder
@@ -73,7 +74,11 @@ async def _sign_in_form(request: web.Request) -> web.StreamResponse:
 
 async def _sign_in(request: web.Request) -> web.StreamResponse:
     """Trade a token for a cookie that no script can read and no other site can use."""
-    form = await request.post()
+    try:
+        async with asyncio.timeout(BODY_S):
+            form = await request.post()
+    except TimeoutError as error:
+        raise web.HTTPRequestTimeout from error
     given, name = form.get("token", ""), form.get("name", "")
     tokens = [one for one in (request.app[TOKEN], request.app[ACT_TOKEN]) if one]
     shown = given.strip() if isinstance(given, str) else ""
