@@ -19,7 +19,7 @@ from streams.canary_lane import CanaryLane
 from streams.dead_letters import DeadLetter, Stage
 from streams.delivery import open_deliveries
 from streams.desk import open_editor_desk
-from streams.fetch_pace import heed_nudges
+from streams.fetch_pace import PEOPLE, heed_nudges
 from streams.heartbeat import beat
 from streams.in_hand import InHand, open_in_hand
 from streams.kafka_topics import (
@@ -51,7 +51,8 @@ _log = structlog.get_logger("wirebell.worker")
 
 
 async def run_worker(settings: Settings, model: LiveModel, stop: asyncio.Event) -> None:
-    """Run a worker until `stop`. Waits for Kafka and Redis as long as they are away.
+    """Run a worker until `stop`. Waits for Kafka and Redis as long as they are away. The model
+    may still be loading.
 
     Raises:
         WorkerFailedError: it cannot go on; end the process and start it again.
@@ -101,6 +102,7 @@ async def _run(
     canaries = CanaryLane(settings, redis, model, bury_one)
     quality = QualityCounts(redis, keys, model)
     editor = open_editor_desk(redis, keys, newsroom.window_hours * 3600, newsroom.languages)
+    editor.reached = lambda _place: deliveries.wake()
 
     async def tell(kafka_topic: str, key: bytes, value: bytes) -> None:
         await sender.send(kafka.prefix + kafka_topic, [(key, value)])
@@ -129,13 +131,32 @@ async def _run(
         DeliverStep(canaries.beside_accept(deliveries.accept)),
         _in_hand(settings, "deliver"),
     )
-    beating = functools.partial(beat, redis, keys, "worker", model=lambda: model.version)
+    warming = asyncio.ensure_future(asyncio.to_thread(_warm_up, model))
+
+    def version() -> str:
+        return model.version if model.loaded else ""
+
+    def once_loaded(background: Background) -> Background:
+        async def run(ending: asyncio.Event) -> None:
+            await asyncio.wait([warming])
+            await background(ending)
+
+        return run
+
+    beating = functools.partial(beat, redis, keys, "worker", model=version)
     numbers = functools.partial(serve_metrics, settings, "worker")
-    picking_up = open_pickup(model, redis, keys, settings).run
+    picking_up = once_loaded(open_pickup(model, redis, keys, settings).run)
     at_desk = functools.partial(editor.run, send=tell)
-    watching: list[Background] = [quality.run, picking_up, numbers, beating]
-    if app.fetch_pace is not None:
-        watching.append(functools.partial(heed_nudges, redis, keys, app.fetch_pace))
+    watching: list[Background] = [once_loaded(quality.run), picking_up, numbers, beating]
+
+    def heard(what: bytes) -> None:
+        if what == PEOPLE:
+            editor.wake()
+            deliveries.wake()
+        elif app.fetch_pace is not None:
+            app.fetch_pace.nudge()
+
+    watching.append(functools.partial(heed_nudges, redis, keys, heard))
     warming = asyncio.ensure_future(asyncio.to_thread(_warm_up, model))
     try:
         await worker.run(stop, [deliveries.run, canaries.run, *watching, at_desk, *desks])
@@ -145,8 +166,9 @@ async def _run(
 
 
 def _warm_up(model: LiveModel) -> None:
-    """Have screening load what it needs while Kafka lets us wait for our group: the first
-    article shall be as fast as the hundredth. A correction is worked out whatever it is about.
+    """Have screening load what it needs, the model first, while Kafka lets us wait for our group:
+    the first article shall be as fast as the hundredth. A correction is worked out whatever it is
+    about.
     """
     now, said = utc_now(), "A bomb exploded at a market in Kharkiv, leaving 12 people dead."
     made_up = Article(

@@ -35,8 +35,9 @@ from streams.outages import StoppedWaiting, outlast, who_is_away
 
 # A kill at any of these places must lose nothing; the tests kill there.
 PLACES = ("noted", "edited", "stored", "decided", "done", "sent")
-# How soon what another process wrote down is found here.
-LOOK_EVERY_S, AGAIN_S = 0.5, 0.05
+# How soon what another process wrote down is found here, if it does not tell us: less often while
+# there is nothing.
+LOOK_EVERY_S, IDLE_LOOK_S, AGAIN_S = 0.5, 2.0, 0.05
 _MAX_NOTE_CHARS = 80
 _log = structlog.get_logger(__name__)
 
@@ -87,6 +88,10 @@ class EditorDesk:
     reached: Callable[[str], None] = lambda place: None
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     _woken: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def wake(self) -> None:
+        """Look now at what was written down: somebody did."""
+        self._woken.set()
 
     async def note(self, feedback: Feedback) -> None:
         """Write the choice down; a worker does it. When it returns no kill loses it.
@@ -175,15 +180,19 @@ class EditorDesk:
     async def _again_and_again(
         self, stop: asyncio.Event, step: Callable[[], Awaitable[bool]]
     ) -> None:
+        rest_s = LOOK_EVERY_S
         while not stop.is_set():
             try:
                 more = await outlast(step, called_off=stop.is_set)
             except StoppedWaiting:
                 return
-            if not more:
+            if more:
+                rest_s = LOOK_EVERY_S
+            else:
                 with suppress(TimeoutError):
-                    async with asyncio.timeout(LOOK_EVERY_S):
+                    async with asyncio.timeout(rest_s):
                         await self._woken.wait()
+                rest_s = LOOK_EVERY_S if self._woken.is_set() else min(2 * rest_s, IDLE_LOOK_S)
                 self._woken.clear()
 
     async def _do_waiting(self) -> bool:

@@ -27,6 +27,8 @@ STAYS_BUSY_S = 2.0
 # What a fetch may take at the broker, which looks for records until then: it finds them within
 # 1 ms even on a machine ten times overloaded; an idle line gives it longer, to be sure.
 AT_BROKER_MS, IDLE_AT_BROKER_MS = 5, 20
+# What a nudge is about: records in the embedded broker, or what a person has decided.
+RECORDS, PEOPLE = b"", b"people"
 # A Redis that is away must not keep a producer, nor be asked more often than this.
 NUDGE_TIMEOUT_S, LISTEN_AGAIN_S = 0.5, 1.0
 
@@ -70,30 +72,34 @@ class FetchPace:
             self._wait_s = min(2 * self._wait_s, LONGEST_S)
 
 
-async def nudge(redis: Redis, keys: Keys) -> None:
-    """Tell the workers that records are there. Never raises: they would find them anyway."""
+async def nudge(redis: Redis, keys: Keys, what: bytes = RECORDS) -> None:
+    """Tell the workers what is there. Never raises: they would find it anyway."""
     with contextlib.suppress(RedisError, OSError, TimeoutError):
         async with asyncio.timeout(NUDGE_TIMEOUT_S):
-            await redis.publish(keys.nudges, b"")
+            await redis.publish(keys.nudges, what)
 
 
-async def heed_nudges(redis: Redis, keys: Keys, pace: FetchPace, stop: asyncio.Event) -> None:
-    """Pass nudges on until `stop`. While Redis is away there are none."""
-    listening = asyncio.create_task(_listen(redis, keys, pace))
+async def heed_nudges(
+    redis: Redis, keys: Keys, heard: Callable[[bytes], None], stop: asyncio.Event
+) -> None:
+    """Pass nudges on until `stop`, RECORDS or PEOPLE. While Redis is away there are none."""
+    listening = asyncio.create_task(_listen(redis, keys, heard))
     await stop.wait()
     listening.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await listening
 
 
-async def _listen(redis: Redis, keys: Keys, pace: FetchPace) -> None:
+async def _listen(redis: Redis, keys: Keys, heard: Callable[[bytes], None]) -> None:
     while True:
         with contextlib.suppress(RedisError, OSError, TimeoutError):
             async with redis.pubsub(ignore_subscribe_messages=True) as channel:
                 await channel.subscribe(keys.nudges)
-                pace.nudge()  # what was produced before we listened
+                heard(RECORDS)  # what was there before we listened
+                heard(PEOPLE)
                 while True:
                     # None: as long as it takes; the connection's own timeout is for answers.
-                    if await channel.get_message(timeout=None) is not None:
-                        pace.nudge()
+                    message = await channel.get_message(timeout=None)
+                    if message is not None:
+                        heard(message["data"])
         await asyncio.sleep(LISTEN_AGAIN_S)

@@ -1,4 +1,5 @@
-"""The heartbeat of a process: who it is, that it lives, and its metrics, in Redis each second.
+"""The heartbeat of a process: who it is, that it lives, and its metrics, in Redis each second;
+each third second while its metrics stand still.
 
 Owns the record and its writing. The event loop of the process itself writes it, so a stuck
 loop falls silent. Does not judge silence: streams/health.py does.
@@ -23,7 +24,8 @@ from streams.canary import CANARY
 from streams.keys import Keys
 from streams.metrics import REGISTRY
 
-INTERVAL_S = 1.0
+# A third of what is taken for silence, on a line at rest.
+INTERVAL_S, IDLE_INTERVAL_S = 1.0, 3.0
 # A beat that Redis does not take in this time is given up; the next one is due anyway.
 WRITE_TIMEOUT_S = 2.0
 # Ended processes stay listed for a day, so that the page's totals survive their restarts.
@@ -95,7 +97,7 @@ async def beat(
     stop: asyncio.Event,
     model: Callable[[], str] = lambda: "",
 ) -> None:
-    """Write this process's heartbeat every second until `stop`, then once more as stopped.
+    """Write this process's heartbeat until `stop`, then once more as stopped.
 
     Never raises for Redis: while it is away the beats are missed and nothing else happens.
     `model` tells which version of the topic model is in use now.
@@ -104,8 +106,10 @@ async def beat(
     host = socket.gethostname()
     process = f"{role}-{host}-{os.getpid()}-{int(started_at.timestamp() * 1000):x}"
     pruned = False
+    samples: tuple[Sample, ...] = ()
     while True:
         stopped = stop.is_set()
+        before, samples = samples, collect_samples()
         heartbeat = Heartbeat(
             process=process,
             role=role,
@@ -114,7 +118,7 @@ async def beat(
             started_at=started_at,
             at=datetime.now(UTC),
             rss_bytes=read_rss_bytes(),
-            samples=collect_samples(),
+            samples=samples,
             stopped=stopped,
             model=model(),
         )
@@ -123,7 +127,7 @@ async def beat(
             return
         if written and not pruned:
             pruned = await _prune(redis, keys, heartbeat.at)
-        await _wait(stop, INTERVAL_S)
+        await _wait(stop, IDLE_INTERVAL_S if samples == before else INTERVAL_S)
 
 
 def read_rss_bytes() -> int:

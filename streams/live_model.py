@@ -7,6 +7,7 @@ model_pickup.py's.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -87,8 +88,22 @@ class LiveModel:
     the swap is made too.
     """
 
-    def __init__(self, opened: OpenedModel) -> None:
-        self._opened = opened
+    def __init__(self, opened: OpenedModel | Future[OpenedModel]) -> None:
+        """A model that is still being opened is waited for by the first who asks something of it:
+        ask off the event loop until it is `loaded`.
+        """
+        self._held = opened
+
+    @property
+    def loaded(self) -> bool:
+        """Whether the model is there."""
+        return not isinstance(self._held, Future) or self._held.done()
+
+    @property
+    def _opened(self) -> OpenedModel:
+        if isinstance(self._held, Future):
+            self._held = self._held.result()
+        return self._held
 
     @property
     def current(self) -> TopicModel:
@@ -132,4 +147,4 @@ class LiveModel:
 
     def swap(self, opened: OpenedModel) -> None:
         """Use another model from now on."""
-        self._opened = opened
+        self._held = opened

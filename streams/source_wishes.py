@@ -8,11 +8,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import cast
 
 import msgspec
 from redis.asyncio import Redis
 
 from streams.keys import Keys
+
+# Taken at once; what is left is taken the next time.
+MOST_HURRIED = 1_000
 
 
 class Pause(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,11 +53,8 @@ class SourceWishes:
 
     async def take_hurried(self) -> frozenset[str]:
         """The sources to be asked now; each is given once."""
-        async with self.redis.pipeline(transaction=True) as pipe:
-            pipe.smembers(self.keys.hurried_sources)
-            pipe.delete(self.keys.hurried_sources)
-            found, _ = await pipe.execute()
-        return frozenset(_text(name) for name in found)
+        found = await self.redis.spop(self.keys.hurried_sources, MOST_HURRIED)
+        return frozenset(_text(name) for name in cast(list[bytes] | None, found) or ())
 
 
 def _text(name: bytes | str) -> str:

@@ -6,6 +6,8 @@ import asyncio
 import os
 import signal
 import sys
+import threading
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Annotated
 
@@ -16,7 +18,7 @@ from classifiers.array_files import ArtifactError
 from streams.assembly import run_worker
 from streams.commands.configured import begin
 from streams.library_logs import calm_library_logs
-from streams.live_model import LiveModel, open_last_model
+from streams.live_model import LiveModel, OpenedModel, open_last_model
 from streams.settings import Settings
 from streams.worker import WorkerFailedError
 
@@ -29,15 +31,26 @@ def command(
     """Run a worker until SIGTERM or Ctrl-C: screen, join stories, deliver."""
     settings = begin(config, "worker")
     calm_library_logs()
-    try:
-        model = LiveModel(open_last_model(settings))
-    except (ArtifactError, OSError) as error:
-        typer.echo(f"the topic model cannot be used: {error}", err=True)
-        raise typer.Exit(2) from None
-    code = run(settings, model)
+    loading: Future[OpenedModel] = Future()
+    threading.Thread(target=_load, args=(settings, loading), name="model", daemon=True).start()
+    code = run(settings, LiveModel(loading))
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
+
+
+def _load(settings: Settings, loading: Future[OpenedModel]) -> None:
+    """Load the model while Kafka lets us wait. A model that cannot be used ends the process here,
+    before anybody takes it for the fault of an article.
+    """
+    try:
+        loading.set_result(open_last_model(settings))
+    except (ArtifactError, OSError) as error:
+        typer.echo(f"the topic model cannot be used: {error}", err=True)
+        os._exit(2)
+    except BaseException as error:  # noqa: BLE001 - whatever it is, there is no worker without it
+        _log.critical("the topic model cannot be loaded", error=repr(error))
+        os._exit(1)
 
 
 def run(settings: Settings, model: LiveModel) -> int:

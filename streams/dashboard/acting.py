@@ -19,6 +19,7 @@ from redis.exceptions import RedisError
 
 from streams.action_log import Action, ActionLog
 from streams.dashboard.access import who_asks
+from streams.fetch_pace import PEOPLE, nudge
 
 HEADER = "X-Wirebell"
 _log = structlog.get_logger(__name__)
@@ -73,6 +74,7 @@ class Recorder:
         try:
             with redis_needed():
                 yield
+            await nudge(self.log.redis, self.log.keys, PEOPLE)
         except web.HTTPException as refused:
             failed = (refused.text or refused.reason).strip()
             raise

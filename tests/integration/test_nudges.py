@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from streams.embedded import free_port
-from streams.fetch_pace import FetchPace, heed_nudges, nudge
+from streams.fetch_pace import PEOPLE, RECORDS, FetchPace, heed_nudges, nudge
 from streams.keys import Keys
 from streams.redis_client import connect_redis
 
@@ -16,10 +16,14 @@ class Heard(FetchPace):
     def __init__(self) -> None:
         super().__init__()
         self.heard = asyncio.Queue[None]()
+        self.people = asyncio.Event()
 
     def nudge(self) -> None:
         super().nudge()
         self.heard.put_nowait(None)
+
+    def hear(self, what: bytes) -> None:
+        (self.nudge if what == RECORDS else self.people.set)()
 
 
 async def test_a_nudge_goes_through_redis_to_every_worker(
@@ -27,13 +31,18 @@ async def test_a_nudge_goes_through_redis_to_every_worker(
 ) -> None:
     keys, stop = Keys(redis_prefix), asyncio.Event()
     workers, redis = [Heard(), Heard()], connect_redis(redis_url)
-    heeding = [asyncio.create_task(heed_nudges(redis, keys, each, stop)) for each in workers]
+    heeding = [asyncio.create_task(heed_nudges(redis, keys, each.hear, stop)) for each in workers]
     async with asyncio.timeout(20):
         for each in workers:
             await each.heard.get()  # it listens: what came before is looked for
         await nudge(redis, keys)
         for each in workers:
             await each.heard.get()
+            each.people.clear()
+        await nudge(redis, keys, PEOPLE)
+        for each in workers:
+            await each.people.wait()
+            assert each.heard.empty()
         stop.set()
         await asyncio.gather(*heeding)
     await redis.aclose()
@@ -45,7 +54,7 @@ async def test_a_redis_that_is_away_keeps_no_producer_and_no_worker(redis_prefix
         Keys(redis_prefix),
         asyncio.Event(),
     )
-    heeding = asyncio.create_task(heed_nudges(redis, keys, FetchPace(), stop))
+    heeding = asyncio.create_task(heed_nudges(redis, keys, Heard().hear, stop))
     async with asyncio.timeout(20):
         await nudge(redis, keys)
         stop.set()
