@@ -29,10 +29,11 @@ _MUTE = ("trafilatura", "htmldate", "courlan", "charset_normalizer", "htmldate.v
 # Control characters, bidirectional overrides, line separators and lone surrogates: all that
 # lets outside text forge a line or turn one around.
 _UNPRINTABLE = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+    "[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    "\ud800-\udfff\U000e0000-\U000e007f]"
 )
 # Secrets by their shape, known to us or not: Slack tokens, webhook secrets, URL passwords.
-_SHAPES = re.compile(r"xox[a-z]-[A-Za-z0-9-]+|whsec_[A-Za-z0-9+/=]+|(?<=://)[^/@\s]+(?=@)")
+_SHAPES = re.compile(r"x(?:ox[a-z]|app)-[A-Za-z0-9-]+|whsec_[A-Za-z0-9+/=]+|(?<=://)[^/@\s]+(?=@)")
 
 _secrets: set[str] = set()
 
@@ -130,7 +131,10 @@ class _Line:
 
 
 def _quoted(value: str) -> str:
-    return f'"{value}"' if not value or " " in value else value
+    """In quotation marks where it could be taken for more than one value, or for another key."""
+    if value and " " not in value and '"' not in value:
+        return value
+    return '"' + value.replace('"', '\\"') + '"'
 
 
 def _exception_of(exc_info: object) -> BaseException | None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +14,7 @@ from typer.testing import CliRunner, Result
 
 from connectors.records import encode
 from streams.commands.dead_letters import app
+from streams.dead_letter_box import TOGETHER
 from streams.dead_letters import (
     DeadLetter,
     Origin,
@@ -97,6 +100,34 @@ def test_dead_letters_are_listed_shown_and_replayed_to_where_they_came_from(
     if line.lane.embedded:
         records = read_kafka_topic(line.lane, line.lane.prefix + ARTICLES, PARTITIONS)
         assert {record.partition for record in records} == {3}
+
+
+@pytest.mark.parametrize("kafka", ["embedded"], indirect=True)
+def test_a_replay_that_dies_half_way_is_made_again_and_each_article_is_decided_once(
+    line: WorkerLine,
+) -> None:
+    articles = [make_article(number) for number in range(3 * TOGETHER)]
+    line.publish_raw(
+        [
+            (letter.id.encode(), encode_dead_letter(letter))
+            for number, article in enumerate(articles)
+            for letter in [_letter(line, "screen", "screening_failed", number, encode(article), "")]
+        ],
+        kafka_topic=DEAD_LETTERS,
+    )
+    command = "import os, sys; from streams.commands import dead_letters as it; real = it.replay\n"
+    # Killed when the first of them are in Kafka, before it can say so.
+    command += "async def dies(kafka, letters, done): await real(kafka, letters, os._exit)\n"
+    command += "it.replay = dies; it.app(['replay', '--all'])"
+    killed = subprocess.run([sys.executable, "-c", command], check=False, capture_output=True)
+    assert killed.returncode == TOGETHER
+    assert len(_values(line, ARTICLES)) == TOGETHER
+    for _ in range(2):
+        assert f"{len(articles)} replayed, 0 stay" in _run("replay", "--all").stderr
+    assert len(_values(line, ARTICLES)) == TOGETHER + 2 * len(articles)
+    line.start()
+    line.wait_for_alerts(len(articles))
+    line.expect_each_once(len(articles))
 
 
 def test_what_cannot_be_done_is_said_on_one_line(

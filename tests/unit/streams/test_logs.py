@@ -60,6 +60,16 @@ def test_outside_text_cannot_forge_a_line_or_command_the_terminal(
     assert r"a\n2026 ERROR all lost\x1b[2J" in err
 
 
+def test_outside_text_cannot_forge_a_key_or_hide_a_sign(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure("INFO", "sources")
+    hidden = "\u061c\u2062\ufeff\U000e0041"
+    title, bare = f'x{hidden}" story="s9', 'a"b=c'
+    structlog.get_logger().info("new", title=title, bare=bare)
+    err = capsys.readouterr().err
+    assert 'title="x\\u061c\\u2062\\ufeff\\U000e0041\\" story=\\"s9"' in err
+    assert 'bare="a\\"b=c"' in err
+
+
 def test_every_secret_of_the_configuration_is_masked(capsys: pytest.CaptureFixture[str]) -> None:
     first, second = "whsec_Zmlyc3Qtc2VjcmV0LTAwMDA=", "whsec_c2Vjb25kLXNlY3JldC0wMDA="
     settings = Settings(
