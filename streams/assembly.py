@@ -157,7 +157,6 @@ async def _run(
             app.fetch_pace.nudge()
 
     watching.append(functools.partial(heed_nudges, redis, keys, heard))
-    warming = asyncio.ensure_future(asyncio.to_thread(_warm_up, model))
     try:
         await worker.run(stop, [deliveries.run, canaries.run, *watching, at_desk, *desks])
     finally:
