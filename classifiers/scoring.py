@@ -58,11 +58,20 @@ class Scorer:
 
     def probabilities(self, texts: Sequence[str]) -> F32:
         """n texts to n x topics probabilities."""
-        parts = [
-            self._slice_probabilities(texts[start : start + _SLICE])
-            for start in range(0, len(texts), _SLICE)
-        ]
-        return np.concatenate(parts) if parts else np.zeros((0, self.n_topics), np.float32)
+        return self.answers(texts)[0]
+
+    def answers(self, texts: Sequence[str]) -> tuple[F32, NDArray[np.bool_]]:
+        """`probabilities`, and which texts are in the home language, as far as the model can tell
+        (one without words is).
+        """
+        rows = np.zeros((len(texts), self.n_topics), np.float32)
+        home = np.zeros(len(texts), np.bool_)
+        for start in range(0, len(texts), _SLICE):
+            part = texts[start : start + _SLICE]
+            found = features.extract(part, self.bits)
+            place = slice(start, start + len(part))
+            rows[place], home[place] = self._answers(found, len(part))
+        return rows, home
 
     def competing_scores(self, found: Features) -> F32:
         """One row of scores a window, as the windows of a text compete: each topic's highest one
@@ -120,13 +129,13 @@ class Scorer:
         length = np.maximum(np.sqrt(squares), least)
         return np.asarray(self._table[columns, topic] / length, dtype=np.float32)
 
-    def _slice_probabilities(self, texts: Sequence[str]) -> F32:
-        return self.features_probabilities(features.extract(texts, self.bits), len(texts))
-
     def features_probabilities(self, found: Features, n_texts: int) -> F32:
         """The features of n texts to n x topics probabilities: each topic's best window times
         the chance that there is an incident at all. A text without words scores as the intercepts.
         """
+        return self._answers(found, n_texts)[0]
+
+    def _answers(self, found: Features, n_texts: int) -> tuple[F32, NDArray[np.bool_]]:
         pooled = np.tile(self._intercepts, (n_texts, 1))
         curve = np.zeros(n_texts, dtype=np.int64)
         if len(found.row_texts):
@@ -136,7 +145,7 @@ class Scorer:
             curve[found.row_texts[leads]] = curves
         chances = _chances(pooled * self._slopes[curve] + self._offsets[curve])
         incident = np.where(self._gated, chances[:, -1:], 1)
-        return np.asarray(chances[:, :-1] * incident, dtype=np.float32)
+        return np.asarray(chances[:, :-1] * incident, dtype=np.float32), curve == 0
 
 
 def _lengths(squares: F32, found: Features) -> F32:
