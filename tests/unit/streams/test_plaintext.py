@@ -42,6 +42,27 @@ def test_every_plain_connection_to_another_machine_is_named() -> None:
     assert subjects(**tables) == ["Kafka", "Redis", "sink hook", "sink desk", "page"]
 
 
+def test_every_token_and_password_of_a_door_or_a_source_is_named() -> None:
+    tables = {
+        "page": {"host": "127.0.0.1", "token": "not-a-real-token"},
+        "metrics": {"host": "0.0.0.0"},
+        "sources": (
+            {"id": "push", "type": "ingest", "host": "::", "token": "not-a-real-token"},
+            {"id": "paid", "type": "feed", "url": "http://me:not-real@feeds.example.org/rss"},
+            {"id": "open", "type": "feed", "url": "http://feeds.example.org/rss"},
+        ),
+    }
+    named = subjects(**tables)
+    assert sorted(named) == ["metrics", "source paid", "source push"]
+
+
+@pytest.mark.parametrize("query", ["ssl_cert_reqs=none", "ssl_check_hostname=False"])
+def test_a_redis_whose_certificate_nobody_checks_is_named(query: str) -> None:
+    url = f"rediss://:not-real@redis.example.org:6379/0?{query}"
+    (remark,) = plaintext_remarks(Settings.model_validate({"redis": {"url": url}}))
+    assert "not checked" in remark.detail and "not-real" not in remark.detail
+
+
 def test_a_password_on_the_way_is_told_and_not_shown() -> None:
     tables = {
         "kafka": {
