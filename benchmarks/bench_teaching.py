@@ -15,8 +15,9 @@ import random
 import time
 from collections.abc import Callable, Iterator
 
-from classifiers import course, promotion, teaching
+from classifiers import course, promotion, reader, teaching
 from classifiers.model import TopicModel
+from classifiers.second_opinions import SecondReading
 from classifiers.teaching import VERDICT_WEIGHT, Taught
 
 VERDICTS = (5, 20)
@@ -90,7 +91,9 @@ def main() -> None:
 def follow(name: str, texts: Iterator[str], held_out: list[str], weight: float) -> None:
     """Teach one series, verdict by verdict."""
     lessons = course.load()
-    model = TopicModel.load(slow=False)
+    model, slow = TopicModel.load(), reader.shipped()
+    second = SecondReading(slow.version) if slow else None
+    before, _ = teaching.judge(lessons, lessons.said, "", second)
     print(f"{name}: rings for {rings(model, held_out)} of {HELD_OUT}")
     taught: list[Taught] = []
     for wanted in VERDICTS:
@@ -101,10 +104,10 @@ def follow(name: str, texts: Iterator[str], held_out: list[str], weight: float) 
                 group = f"{name}-{len(taught)}"
                 taught.append(Taught(text, frozenset(), frozenset(chosen), "en", group, weight))
         started = time.process_time()
-        candidate = teaching.retrain(lessons, taught)
+        candidate = teaching.retrain(lessons, taught, second=second)
         seconds = time.process_time() - started
-        model = TopicModel(candidate.trained)
-        changes = promotion.compare(lessons, lessons.answers, candidate.answers)
+        model = TopicModel(candidate.trained, slow=slow)
+        changes = promotion.compare(lessons, before, candidate.answers)
         moved = ", ".join(f"{change.after - change.before:+.4f}" for change in changes)
         refused = promotion.refusals(changes)
         print(

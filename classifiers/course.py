@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,8 +22,11 @@ from classifiers.examples import Example
 from classifiers.feature_space import feature_space
 from classifiers.features import Features
 from classifiers.lessons import F64, HOME_LANGUAGE, Labels, Lessons
+from classifiers.reader import Reader
+from classifiers.reader_file import ReaderOutline
+from classifiers.second_opinions import Heard, SecondReading, hear
 from classifiers.tokens import I64
-from classifiers.topics import TOPICS, Topic
+from classifiers.topics import TOPIC_IDS, TOPICS, Topic
 from classifiers.train import Recipe
 
 SHIPPED: Final = Path(__file__).parent / "artifacts" / "course.npz"
@@ -33,11 +36,22 @@ SPLIT: Final = "2023"
 ENGLISH, OTHERS, NATURAL, FEED = "english", "other_languages", "natural", "feed_items"
 SETS: Final = (ENGLISH, OTHERS, NATURAL, FEED)
 NEVER_LEARNED: Final = (NATURAL, FEED)
-_NOT_JUDGED: Final = 255
+#: The number of no set.
+NOT_JUDGED: Final = 255
 
 
 class CourseError(ValueError):
     """The course cannot be used; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a fast model says of a judged set: reports x built-in topics probabilities, and the
+    thresholds that it would choose at.
+    """
+
+    probabilities: NDArray[np.float32]
+    thresholds: F64
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +78,8 @@ class Course:
     judged: NDArray[np.uint8]
     space: str
     facts: dict[str, Any]
-    answers: Mapping[str, Labels]
+    said: Mapping[str, Said]
+    heard: Mapping[str, Heard]
     version: str = ""
 
     @property
@@ -82,14 +97,9 @@ class Course:
         course does not know.
         """
         chosen = np.flatnonzero(self.early if early else self.learned)
-        n_texts = len(self.languages)
-        by_text = sparse.csr_matrix(
-            (np.ones(len(self.window_texts), np.float32), (self.window_texts, self._windows())),
-            shape=(n_texts, len(self.window_texts)),
-        )
         labels = self.truth(topics)[chosen]
         return Lessons(
-            (by_text @ self.counts)[chosen].tocsr(),
+            self.text_counts(chosen),
             self.kind_weights,
             labels,
             np.ones_like(labels),
@@ -97,6 +107,20 @@ class Course:
             tuple(f"course-{group:07}" for group in self.groups[chosen]),
             np.array([self.languages[row] == HOME_LANGUAGE for row in chosen], dtype=np.bool_),
         )
+
+    def text_counts(self, texts: I64) -> sparse.csr_matrix:
+        """Some reports as they are learned: a row each, whatever their windows."""
+        by_text = sparse.csr_matrix(
+            (np.ones(len(self.window_texts), np.float32), (self.window_texts, self._windows())),
+            shape=(len(self.languages), len(self.window_texts)),
+        )
+        return (by_text[texts] @ self.counts).tocsr()
+
+    def judges(self, *, early: bool) -> I64:
+        """The reports that a model, or a trial model (`early`), is judged on."""
+        by_trial = [SETS.index(name) for name in SETS if name not in NEVER_LEARNED]
+        judged = self.judged != NOT_JUDGED
+        return np.flatnonzero(judged & (np.isin(self.judged, by_trial) == early))
 
     def truth(self, topics: Sequence[Topic]) -> Labels:
         """Texts x topics: what each report is about."""
@@ -109,6 +133,19 @@ class Course:
     def judged_rows(self, name: str) -> I64:
         """The reports of a judged set."""
         return np.flatnonzero(self.judged == SETS.index(name))
+
+    def read_twice(self, name: str, fast: Said, second: SecondReading | None) -> Said:
+        """A fast model's answers to a judged set as a line gives them, which reads twice as said;
+        the same where it does not, or this reader's opinions are not known.
+        """
+        heard, shipped = self.heard.get(name), self.heard.get(NATURAL)
+        if second is None or heard is None or shipped is None:
+            return fast
+        if shipped.outline.version != second.reader:
+            return fast
+        home = np.array([self.languages[k] == HOME_LANGUAGE for k in self.judged_rows(name)])
+        rows = heard.over(fast.probabilities, home, TOPIC_IDS, second.doubt)
+        return Said(rows, fast.thresholds)
 
     def features_of(self, texts: I64) -> Features:
         """The features of some reports, numbered anew from 0, as a scorer reads them."""
@@ -134,11 +171,16 @@ class Course:
         return np.arange(len(self.window_texts))
 
 
-def build(directory: Path, recipe: Recipe) -> Course:
-    """The course from a directory of labelled files, without answers.
+def build(
+    directory: Path, recipe: Recipe, reader: Reader | None = None, earlier: Reader | None = None
+) -> Course:
+    """The course from a directory of labelled files, without a model's answers. `reader` gives
+    its opinion on the sets that nothing learns from, `earlier`, which has learned only what is
+    older than SPLIT, on the others; a minute.
 
     Raises:
         ExampleError: the directory cannot be read.
+        ArtifactError: a reader's file is broken.
     """
     known = examples.read_directory(directory)
     unlabelled = directory / examples.UNLABELLED_FILE
@@ -146,7 +188,7 @@ def build(directory: Path, recipe: Recipe) -> Course:
     since = {example.id for example in examples.read_labelled_since(unlabelled)}
     reports = known + natural + examples.read_feed_items(directory)
     learned = np.arange(len(reports)) < len(known)
-    judged = np.full(len(reports), _NOT_JUDGED, dtype=np.uint8)
+    judged = np.full(len(reports), NOT_JUDGED, dtype=np.uint8)
     for row, report in enumerate(known):
         if report.date >= SPLIT and report.id not in since:
             judged[row] = SETS.index(ENGLISH if report.language == HOME_LANGUAGE else OTHERS)
@@ -154,9 +196,17 @@ def build(directory: Path, recipe: Recipe) -> Course:
     judged[len(known) + len(natural) :] = SETS.index(FEED)
     early = learned & np.array([report.date < SPLIT for report in reports])
     facts = train.facts_of(known, recipe)
-    return _course(
+    heard = {}
+    for number, name in enumerate(SETS):
+        judge = reader if name in NEVER_LEARNED else earlier
+        if judge is not None:
+            heard[name] = hear(
+                judge, [reports[row].text for row in np.flatnonzero(judged == number)]
+            )
+    made = arranged(
         reports, bits=recipe.bits, learned=learned, early=early, judged=judged, facts=facts
     )
+    return replace(made, heard=heard)
 
 
 def save(course: Course, path: Path) -> None:
@@ -170,10 +220,16 @@ def save(course: Course, path: Path) -> None:
         "facts": course.facts,
         "languages": languages,
         "features": int(counts.shape[1]),
+        "readers": {name: _outline_row(each.outline) for name, each in course.heard.items()},
     }
     codes = {code: number for number, code in enumerate(languages)}
     gaps = _gaps(counts)
     path.parent.mkdir(parents=True, exist_ok=True)
+    of_sets: dict[str, Any] = {}
+    for name, said in course.said.items():
+        of_sets |= {f"said_{name}": said.probabilities, f"thresholds_{name}": said.thresholds}
+    for name, heard in course.heard.items():
+        of_sets |= {f"opinions_{name}": heard.opinions, f"whole_{name}": heard.whole}
     np.savez_compressed(
         path,
         meta=np.frombuffer(json.dumps(meta, sort_keys=True).encode(), dtype=np.uint8),
@@ -190,10 +246,7 @@ def save(course: Course, path: Path) -> None:
         learned=course.learned,
         early=course.early,
         judged=course.judged,
-        answers_english=course.answers[ENGLISH],
-        answers_other_languages=course.answers[OTHERS],
-        answers_natural=course.answers[NATURAL],
-        answers_feed_items=course.answers[FEED],
+        **of_sets,
     )
 
 
@@ -214,7 +267,7 @@ def load(path: Path = SHIPPED) -> Course:
     return course
 
 
-def _course(
+def arranged(
     reports: Sequence[Example],
     *,
     bits: int,
@@ -223,6 +276,7 @@ def _course(
     judged: NDArray[np.uint8],
     facts: dict[str, Any],
 ) -> Course:
+    """Reports as a course, in their order; nobody has said anything of those judged yet."""
     found = features.extract([report.text for report in reports], bits)
     ones = np.ones(len(found.rows), dtype=np.float32)
     shape = (len(found.row_texts), 1 << bits)
@@ -248,10 +302,8 @@ def _course(
         judged,
         feature_space(bits),
         facts,
-        {
-            name: np.zeros((int((judged == n).sum()), len(ids)), np.bool_)
-            for n, name in enumerate(SETS)
-        },
+        {},
+        {},
     )
 
 
@@ -269,6 +321,22 @@ def _columns(gaps: I64, lengths: I64) -> I64:
     running = np.concatenate([[0], np.cumsum(gaps)])
     starts = np.cumsum(lengths) - lengths
     return np.asarray(running[1:] - np.repeat(running[starts], lengths), dtype=np.int64)
+
+
+def _outline_row(outline: ReaderOutline) -> dict[str, Any]:
+    blend = outline.blend.astype(float).tolist()
+    return {
+        "topics": outline.topic_ids,
+        "doubt": outline.doubt,
+        "blend": blend,
+        "version": outline.version,
+    }
+
+
+def _outline(row: Mapping[str, Any]) -> ReaderOutline:
+    low, high = (float(limit) for limit in row["doubt"])
+    blend = np.array(row["blend"], dtype=np.float32)
+    return ReaderOutline(tuple(row["topics"]), (low, high), blend, row["version"])
 
 
 def _read(arrays: dict[str, NDArray[Any]], version: str) -> Course:
@@ -295,6 +363,20 @@ def _read(arrays: dict[str, NDArray[Any]], version: str) -> Course:
         arrays["judged"],
         meta["space"],
         meta["facts"],
-        {name: arrays[f"answers_{name}"].astype(np.bool_) for name in SETS},
+        {
+            name: Said(
+                arrays[f"said_{name}"].astype(np.float32),
+                arrays[f"thresholds_{name}"].astype(np.float64),
+            )
+            for name in SETS
+        },
+        {
+            name: Heard(
+                _outline(row),
+                arrays[f"opinions_{name}"].astype(np.float32),
+                arrays[f"whole_{name}"].astype(np.bool_),
+            )
+            for name, row in meta["readers"].items()
+        },
         version,
     )

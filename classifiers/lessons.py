@@ -76,6 +76,28 @@ def joined(one: Lessons, other: Lessons) -> Lessons:
     )
 
 
+def chosen(lessons: Lessons, rows: Labels) -> Lessons:
+    """Those of the rows for which it is true."""
+    at = np.flatnonzero(rows)
+    return Lessons(
+        lessons.counts[at].tocsr(),
+        lessons.kind_weights,
+        lessons.labels[at],
+        lessons.known[at],
+        lessons.weights[at],
+        tuple(lessons.groups[row] for row in at),
+        lessons.english[at],
+    )
+
+
+def seen_in(counts: sparse.csr_matrix, others: sparse.csr_matrix) -> Labels:
+    """Which rows of counts are also among others: the same words, as far as features tell."""
+    random = np.random.default_rng(0)
+    marks = random.random((2, counts.shape[1]))  # two sums tell rows apart as a digest would
+    known = {tuple(row) for row in (others @ marks.T).round(6).tolist()}
+    return np.array([tuple(row) in known for row in (counts @ marks.T).round(6).tolist()], np.bool_)
+
+
 def label_matrix(examples: Sequence[Example], topics: Sequence[Topic]) -> Labels:
     """Examples x topics, true where the example is about the topic."""
     rows = [[topic.id in example.topics for topic in topics] for example in examples]

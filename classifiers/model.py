@@ -7,7 +7,7 @@ Does not train, does not know files' formats, Kafka or Redis.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,7 @@ from classifiers.evidence import Evidence
 from classifiers.reader import Reader
 from classifiers.topics import Topic
 
-__all__ = ["ArtifactError", "Evidence", "TopicModel", "compose"]
+__all__ = ["ArtifactError", "Evidence", "Reading", "TopicModel", "compose"]
 
 
 def compose(title: str, text: str) -> str:
@@ -32,6 +32,16 @@ def compose(title: str, text: str) -> str:
     if not title or text.startswith(title):
         return text
     return f"{title}\n\n{text}" if text else title
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a model says of n texts: n x topics probabilities in [0, 1]; and of those texts that
+    the slow reader read again, by their number, what the fast model alone had said.
+    """
+
+    probabilities: NDArray[np.float32]
+    first: Mapping[int, NDArray[np.float32]] = field(default_factory=dict)
 
 
 class TopicModel:
@@ -105,13 +115,20 @@ class TopicModel:
 
         A text's row does not depend on the batch it came in. Any string will do.
         """
-        rows = self._scorer.probabilities(texts)
-        if self._slow is not None:
-            known = rows[:, self._read_columns]
-            doubtful = self._slow.doubtful(known)
-            again = self._slow.probabilities([texts[row] for row in doubtful], known[doubtful])
-            rows[doubtful[:, None], self._read_columns] = again
-        return rows
+        return self.read(texts).probabilities
+
+    def read(self, texts: Sequence[str]) -> Reading:
+        """`predict`, and what the fast model alone said where it was doubted."""
+        rows, home = self._scorer.answers(texts)
+        if self._slow is None:
+            return Reading(rows)
+        known = rows[:, self._read_columns]
+        doubtful = self._slow.doubtful(known, home)
+        first = {int(row): rows[row].copy() for row in doubtful}
+        chosen = [texts[row] for row in doubtful]
+        again = self._slow.probabilities(chosen, known[doubtful], home[doubtful])
+        rows[doubtful[:, None], self._read_columns] = again
+        return Reading(rows, first)
 
     def choose(self, probabilities_row: NDArray[np.float32] | Sequence[float]) -> tuple[str, ...]:
         """The ids of the topics at or above their threshold, most probable first."""

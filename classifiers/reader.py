@@ -32,6 +32,7 @@ class Reader:
 
     def __init__(self, outline: ReaderOutline, network: LateNetwork) -> None:
         """Take what is known of a reader, and its network, which may come later."""
+        self.outline = outline
         self.version = outline.version
         self.topic_ids = outline.topic_ids
         self._doubt = self._unsure = outline.doubt

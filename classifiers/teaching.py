@@ -8,7 +8,7 @@ promotion.py does.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -18,11 +18,12 @@ from numpy.typing import NDArray
 from classifiers import course as courses
 from classifiers import evaluate, lessons, train
 from classifiers.artifact import Artifact
-from classifiers.course import Course
+from classifiers.course import Course, Said
 from classifiers.evaluate import Judgement
 from classifiers.examples import Example
 from classifiers.lessons import HOME_LANGUAGE, Labels, Lessons
 from classifiers.scoring import Scorer
+from classifiers.second_opinions import SecondReading
 from classifiers.topics import TOPIC_IDS, TOPICS, Topic
 
 #: A report that was judged once against some ten thousand that were not: it counts for several.
@@ -46,14 +47,15 @@ class Taught:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A fitted model, and how it did on each pinned set: whether it chose each built-in topic
-    (reports x topics), and the figures.
+    """A fitted model, and how it did on each pinned set: what its fast path `said`, which
+    built-in topics a line would choose (`answers`, reports x topics), and its figures.
 
     On the sets that the course learns from, the figures are those of a trial model that learned
     only what is older, and the same that was taught.
     """
 
     trained: Artifact
+    said: Mapping[str, Said]
     answers: Mapping[str, Labels]
     judged: Mapping[str, Judgement]
 
@@ -68,10 +70,13 @@ def retrain(
     taught: Sequence[Taught],
     topics: Sequence[Topic] = TOPICS,
     facts: Mapping[str, Any] = MappingProxyType({}),
+    *,
     done: Callable[[], None] = lambda: None,
+    second: SecondReading | None = None,
 ) -> Candidate:
     """Fit a model on the course and on what was taught; `facts` are added to what it says of
-    itself. Takes some fifteen seconds of a core.
+    itself. It is judged as a line would use it that reads twice as `second` says. Takes some
+    fifteen seconds of a core.
 
     Raises:
         ValueError: there is no example of a topic.
@@ -80,17 +85,34 @@ def retrain(
     told = {**course.facts, "feature_space": course.space, **facts}
 
     def fitted(*, early: bool) -> Artifact:
-        rows = course.lessons(topics, early=early)
-        both = lessons.joined(rows, extra) if taught else rows
-        return train.fit_lessons(both, course.recipe, topics, told, done)
+        rows = together(course, extra, topics, early=early)
+        return train.fit_lessons(rows, course.recipe, topics, told, done)
 
     trial, trained = fitted(early=True), fitted(early=False)
-    answers: dict[str, Labels] = {}
-    judged: dict[str, Judgement] = {}
-    for name in courses.SETS:
-        judge = trained if name in courses.NEVER_LEARNED else trial
-        answers[name], judged[name] = answer(judge, course, name)
-    return Candidate(trained, answers, judged)
+    said = {
+        name: fast_answers(trained if name in courses.NEVER_LEARNED else trial, course, name)
+        for name in courses.SETS
+    }
+    answers, judged = judge(course, said, trained.version, second)
+    return Candidate(trained, said, answers, judged)
+
+
+def together(course: Course, extra: Lessons, topics: Sequence[Topic], *, early: bool) -> Lessons:
+    """What a model, or a trial model (`early`), learns of the course and of what was taught.
+
+    Who says everything of a report of ours is believed instead of us; and nothing is learned by
+    heart that this very model is judged on.
+    """
+    ours = course.lessons(topics, early=early)
+    if not extra.groups:
+        return ours
+    built_in = [column for column, topic in enumerate(topics) if topic.id in TOPIC_IDS]
+    whole = lessons.chosen(extra, np.asarray(extra.known[:, built_in].all(axis=1)))
+    judged = course.text_counts(course.judges(early=early))
+    return lessons.joined(
+        lessons.chosen(ours, ~lessons.seen_in(ours.counts, whole.counts)),
+        lessons.chosen(extra, ~lessons.seen_in(extra.counts, judged)),
+    )
 
 
 def taught_lessons(taught: Sequence[Taught], topics: Sequence[Topic], bits: int) -> Lessons:
@@ -110,27 +132,41 @@ def taught_lessons(taught: Sequence[Taught], topics: Sequence[Topic], bits: int)
     )
 
 
-def answer(trained: Artifact, course: Course, name: str) -> tuple[Labels, Judgement]:
-    """What a model chooses of the built-in topics on a pinned set, and its figures there."""
+def fast_answers(trained: Artifact, course: Course, name: str) -> Said:
+    """What a model's fast path says of the built-in topics on a pinned set."""
     rows = course.judged_rows(name)
     scored = Scorer(trained).features_probabilities(course.features_of(rows), len(rows))
-    columns = [k for k, topic in enumerate(trained.topics) if topic.id in TOPIC_IDS]
-    topics = tuple(trained.topics[k] for k in columns)
-    probabilities = scored[:, columns]
-    said = probabilities >= np.array([topic.threshold for topic in topics])
-    truth = course.truth(topics)[rows]
-    reports = [
-        Example(
-            "",
-            "",
-            frozenset(t.id for t, true in zip(topics, row, strict=True) if true),
-            course.languages[at],
-            "",
-            "",
+    columns = {topic.id: column for column, topic in enumerate(trained.topics)}
+    thresholds = [trained.topics[columns[topic]].threshold for topic in TOPIC_IDS]
+    return Said(scored[:, [columns[topic] for topic in TOPIC_IDS]], np.array(thresholds))
+
+
+def judge(
+    course: Course, said: Mapping[str, Said], version: str, second: SecondReading | None
+) -> tuple[dict[str, Labels], dict[str, Judgement]]:
+    """Which built-in topics a line would choose on each pinned set (reports x topics), and the
+    figures, where a model's fast path says so and the line reads twice as `second` says.
+    """
+    answers: dict[str, Labels] = {}
+    judged: dict[str, Judgement] = {}
+    for name in courses.SETS:
+        rows, told = course.judged_rows(name), course.read_twice(name, said[name], second)
+        answers[name] = told.probabilities >= told.thresholds
+        topics = tuple(
+            replace(topic, threshold=float(limit))
+            for topic, limit in zip(TOPICS, told.thresholds, strict=True)
         )
-        for at, row in zip(rows, truth, strict=True)
-    ]
-    return said, evaluate.judge(_Scored(trained.version, topics, probabilities), reports)
+        truth = course.truth(TOPICS)[rows]
+        reports = [
+            Example("", "", _topics_of(row), course.languages[at], "", "")
+            for at, row in zip(rows, truth, strict=True)
+        ]
+        judged[name] = evaluate.judge(_Scored(version, topics, told.probabilities), reports)
+    return answers, judged
+
+
+def _topics_of(row: Labels) -> frozenset[str]:
+    return frozenset(topic for topic, true in zip(TOPIC_IDS, row, strict=True) if true)
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,11 +68,19 @@ class TopicScore(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
-    """What decided for a topic: words in the article's own language, and their sentence."""
+    """What decided for a topic: words in the article's own language, and their sentence. `first`
+    is the probability that the words gave it where a second reading gave another.
+    """
 
     topic: str
     words: tuple[str, ...]
     sentence: str = ""
+    first: float | None = None
+
+    @property
+    def remark(self) -> str:
+        """That these words did not decide alone, for a reader of the alert; "" where they did."""
+        return "" if self.first is None else f"read twice; {self.first:.0%} by these words alone"
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):

@@ -107,10 +107,7 @@ async def _run(
     async def tell(kafka_topic: str, key: bytes, value: bytes) -> None:
         await sender.send(kafka.prefix + kafka_topic, [(key, value)])
 
-    def topics() -> list[tuple[str, str]]:
-        return [(topic.id, topic.label) for topic in model.topics]
-
-    desks = open_desks(settings.sinks, editor, stories, topics)
+    desks = open_desks(settings.sinks, editor, stories, lambda: model.choices)
     worker = Worker(app, bury, progress)
     worker.add_step(
         kafka.prefix + ARTICLES,

@@ -16,10 +16,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 from urllib.parse import urlsplit
 
-import numpy as np
-from numpy.typing import NDArray
-
-from classifiers.model import Evidence
+from classifiers.model import Evidence, Reading
 from connectors.records import Article, ArticleStatus, Story
 from streams.correction_labels import Joined
 from streams.material import is_breaking
@@ -102,9 +99,9 @@ class EveryTopic:
         self._model = model
         self.topics = model.topics
 
-    def predict(self, texts: Sequence[str]) -> NDArray[np.float32]:
+    def read(self, texts: Sequence[str]) -> Reading:
         """As the model does."""
-        return self._model.predict(texts)
+        return self._model.read(texts)
 
     def choose(self, probabilities_row: Any, /) -> tuple[str, ...]:
         """The model's choice, else the likeliest topic."""

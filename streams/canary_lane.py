@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from redis.asyncio import Redis
 
-from classifiers.model import Evidence
+from classifiers.model import Evidence, Reading
 from classifiers.topics import Topic
 from connectors.records import Alert, Article
 from connectors.sinks.pace import Pace
@@ -135,8 +135,8 @@ class _AnyTopic:
     def topics(self) -> tuple[Topic, ...]:
         return self._model.topics  # another model may have come in
 
-    def predict(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        return self._model.predict(texts)
+    def read(self, texts: Sequence[str]) -> Reading:
+        return self._model.read(texts)
 
     def choose(
         self, probabilities_row: NDArray[np.float32] | Sequence[float], /

@@ -23,11 +23,14 @@ MAX_EVIDENCE = 3
 
 
 class EvidenceFact(msgspec.Struct, frozen=True, array_like=True):
-    """The words, and their sentence, that decided for a topic."""
+    """The words, and their sentence, that decided for a topic; `first` is the probability that
+    they gave it where a second reading gave another.
+    """
 
     topic: str
     words: tuple[str, ...]
     sentence: str = ""
+    first: float | None = None
 
 
 class PlaceFact(msgspec.Struct, frozen=True, array_like=True):

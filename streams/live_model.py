@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from classifiers import artifact
 from classifiers.array_files import ArtifactError
 from classifiers.feature_space import feature_space
-from classifiers.model import Evidence, TopicModel
+from classifiers.model import Evidence, Reading, TopicModel
 from classifiers.topics import Topic
+from streams.live_topics import choices_of
 from streams.model_files import ModelFiles
 from streams.settings import Settings
 from streams.topic_settings import OFF, default_thresholds, lowest_thresholds
@@ -30,11 +31,13 @@ _log = structlog.get_logger("wirebell.model")
 @dataclass(frozen=True, slots=True)
 class OpenedModel:
     """A model as the line uses it: it chooses a topic at the lowest threshold that anybody asks
-    for; `defaults` are the line's own thresholds, for everybody who asks for no other.
+    for; `defaults` are the line's own thresholds, for everybody who asks for no other. `choices`
+    are id and label of what people can say that a report is about.
     """
 
     model: TopicModel
     defaults: Mapping[str, float]
+    choices: Sequence[tuple[str, str]] = ()
 
     def default(self, topic: str) -> float:
         """The line's own threshold of a topic; never reached for one that it does not know."""
@@ -57,7 +60,7 @@ def open_model(settings: Settings, path: Path | None = None) -> OpenedModel:
     thresholds = lowest_thresholds(defaults, settings.subscriptions)
     asked = settings.classifier
     model = TopicModel.load(file, thresholds, slow=asked.reader, doubt=asked.doubt, late=True)
-    return OpenedModel(model, defaults)
+    return OpenedModel(model, defaults, choices_of(settings.topics))
 
 
 def open_last_model(settings: Settings) -> OpenedModel:
@@ -125,6 +128,11 @@ class LiveModel:
         """By topic, the histogram of probabilities on left-out reports; may be empty."""
         return self._opened.model.left_out
 
+    @property
+    def choices(self) -> Sequence[tuple[str, str]]:
+        """Id and label of what people can say that a report is about, as configured now."""
+        return self._opened.choices
+
     def default_threshold(self, topic: str) -> float:
         """The line's own threshold of a topic; never reached for one that it does not know."""
         return self._opened.default(topic)
@@ -132,6 +140,10 @@ class LiveModel:
     def predict(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """See TopicModel."""
         return self._opened.model.predict(texts)
+
+    def read(self, texts: Sequence[str]) -> Reading:
+        """See TopicModel."""
+        return self._opened.model.read(texts)
 
     def choose(
         self, probabilities_row: NDArray[np.float32] | Sequence[float], /

@@ -1,4 +1,5 @@
-"""The pick-up: a running worker takes the model that is in force, without a restart.
+"""The pick-up: a running worker takes the model that is in force, and the topics as they are
+configured now, without a restart.
 
 Owns asking, fetching and loading, all beside the articles; the swap itself is one assignment
 between two batches. May be killed at any of PLACES: the next start begins where this one was.
@@ -18,7 +19,14 @@ from redis.exceptions import RedisError
 
 from classifiers.array_files import ArtifactError
 from streams.keys import Keys
-from streams.live_model import LiveModel, OpenedModel, open_model, unlearned_topics
+from streams.live_model import (
+    LiveModel,
+    OpenedModel,
+    open_last_model,
+    open_model,
+    unlearned_topics,
+)
+from streams.live_topics import LiveTopics
 from streams.model_files import ModelFileError, ModelFiles
 from streams.models import ModelVersions, UnknownModelError
 from streams.settings import Settings
@@ -43,8 +51,13 @@ class ModelPickup:
     reached: Callable[[str], None] = lambda place: None
     look_s: float = LOOK_S
     clock: Callable[[], float] = time.monotonic
+    topics: LiveTopics = field(init=False)
     _held: str | None = field(default=None, init=False)
     _unusable: dict[str, float] = field(default_factory=dict, init=False)
+
+    def __post_init__(self) -> None:
+        """The topics as configured, from now on."""
+        self.topics = LiveTopics(self.settings)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Look every few seconds until `stop`. Nothing that goes wrong here stops the articles."""
@@ -61,13 +74,14 @@ class ModelPickup:
                 continue
 
     async def look(self) -> None:
-        """Take the model in force if it is another one. Where Redis knows of none (nothing was
-        promoted, or it was emptied) the model in use stays.
+        """Take the topics as configured, and the model in force if it is another one. Where Redis
+        knows of none (nothing was promoted, or it was emptied) the model in use stays.
 
         Raises:
             RedisError: Redis is away.
             OSError: the disk fails.
         """
+        await self._heed_topics()
         version = await self.versions.in_force()
         if version is None or version == self._held:
             return
@@ -90,6 +104,23 @@ class ModelPickup:
         self._held = version
         self.reached("swapped")
         _log.info("another model is in use", version=self.live.version)
+        self._tell_unlearned()
+
+    async def _heed_topics(self) -> None:
+        """Thresholds, and topics turned off, on or named since: the model in use, opened anew."""
+        if not self.topics.stale() or not await asyncio.to_thread(self.topics.read):
+            return
+        self.settings = self.settings.model_copy(update={"topics": self.topics.tables})
+        try:
+            if self._held is None:
+                opened = await asyncio.to_thread(open_last_model, self.settings)
+            else:
+                opened = await self._open(self._held)
+        except (ArtifactError, ModelFileError, UnknownModelError) as error:
+            _log.error("the topics stay as they were: the model cannot be opened", error=str(error))
+            return
+        self.live.swap(opened)
+        _log.info("the topics are as configured now", topics=sorted(self.topics.tables))
         self._tell_unlearned()
 
     async def _open(self, version: str) -> OpenedModel:

@@ -25,8 +25,8 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
 
 class ModelRecord(msgspec.Struct, frozen=True, kw_only=True):
     """A version as it was trained. `course` is the pinned evaluation that `scores` and `answers`
-    (packed bits, reports x built-in topics) belong to; `refusals` say why it did not replace
-    `against`, empty where it might.
+    (packed bits, reports x built-in topics) belong to, `reader` how the line then read twice ("":
+    it did not); `refusals` say why it did not replace `against`, empty where it might.
     """
 
     version: str
@@ -35,10 +35,12 @@ class ModelRecord(msgspec.Struct, frozen=True, kw_only=True):
     verdicts: int = 0
     people: int = 0
     own_topics: tuple[str, ...] = ()
+    labels: int = 0
     course: str = ""
     against: str = ""
     scores: dict[str, Score] = {}
     answers: dict[str, bytes] = {}
+    reader: str = ""
     changes: tuple[str, ...] = ()
     refusals: tuple[str, ...] = ()
 

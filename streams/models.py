@@ -265,6 +265,8 @@ def learned_from(record: ModelRecord) -> str:
     if record.verdicts:
         people = "1 person" if record.people == 1 else f"{record.people} people"
         told.append(f"{record.verdicts} verdicts of {people}")
+    if record.labels:
+        told.append(f"{record.labels} labels of yours")
     if record.own_topics:
         told.append(f"topics {', '.join(record.own_topics)}")
     return "; ".join(told) or "nothing new"

@@ -19,12 +19,14 @@ import msgspec
 import numpy as np
 from redis.asyncio import Redis
 
-from classifiers import artifact, course, evaluate, promotion, teaching
+from classifiers import artifact, course, evaluate, promotion, reader, teaching
 from classifiers.course import SETS, Course
 from classifiers.evaluate import Judgement
 from classifiers.lessons import Labels
+from classifiers.own_labels import read_own_labels
 from classifiers.own_topics import read_own_topics
 from classifiers.promotion import Change
+from classifiers.second_opinions import SecondReading
 from classifiers.teaching import Candidate
 from classifiers.topics import TOPICS
 from streams.feedback import Feedback, decode_feedback
@@ -58,7 +60,7 @@ class Training:
 
 
 class NothingToLearnError(ValueError):
-    """There is no verdict to learn from and no topic of the newsroom's own."""
+    """There is no verdict to learn from, no topic of the newsroom's own and no label of its."""
 
 
 async def train_newsroom(
@@ -75,38 +77,43 @@ async def train_newsroom(
 
     Raises:
         NothingToLearnError: nobody has said anything.
-        OwnTopicError: a topic of the newsroom's own cannot be learned.
+        OwnTopicError: a topic of the newsroom's own, or its labels, cannot be learned.
         RedisError: Redis is away.
     """
     own = own_topics(settings.topics)
     taught_topics = read_own_topics(own)
+    labels, own_ids = settings.classifier.labels, [each.topic.id for each in own]
+    labelled = read_own_labels(labels, own_ids) if labels else []
     feedback, told = await read_feedback(settings.kafka, redis, Keys(settings.redis.prefix))
+    second = second_reading(settings)
     heard = hear(feedback)
-    taught = (*heard.taught, *taught_topics)
+    taught = (*heard.taught, *taught_topics, *labelled)
     if not taught:
         raise NothingToLearnError(_nothing(heard))
     topics = (*TOPICS, *(each.topic for each in own))
-    facts = {"verdicts": heard.verdicts, "own_topics": [each.topic.id for each in own]}
-    candidate = await asyncio.to_thread(teaching.retrain, lessons, taught, topics, facts, done)
+    facts = {"verdicts": heard.verdicts, "own_topics": own_ids, "labels": len(labelled)}
+    candidate = await asyncio.to_thread(
+        teaching.retrain, lessons, taught, topics, facts, done=done, second=second
+    )
     files = ModelFiles(settings.models)
     versions = ModelVersions(redis, Keys(settings.redis.prefix), files, settings.model_path)
-    against, before = await _present(versions, lessons)
+    shipped, figures = await asyncio.to_thread(teaching.judge, lessons, lessons.said, "", second)
+    against, before = await _present(versions, lessons, shipped, second)
     changes = promotion.compare(lessons, before, candidate.answers)
-    # A floor that the shipped model misses too is no fault of the newsroom's.
-    known = lessons.facts.get("missed_floors", ())
-    missed = [why for name, why in missed_floors(candidate.judged).items() if name not in known]
-    refusals = [*promotion.refusals(changes), *missed]
+    refusals = [*promotion.refusals(changes), *_newly_missed(candidate.judged, figures)]
     record = ModelRecord(
         version=_keep(candidate, files),
         trained_at=datetime.now(UTC),
         trained_by=who,
         verdicts=heard.verdicts,
         people=heard.people,
-        own_topics=tuple(each.topic.id for each in own),
+        own_topics=tuple(own_ids),
+        labels=len(labelled),
         course=lessons.version,
         against=against,
         scores=scores_of(candidate.judged),
         answers=packed(candidate.answers),
+        reader=_name(second),
         changes=tuple(str(change) for change in changes),
         refusals=tuple(refusals),
     )
@@ -150,6 +157,12 @@ def missed_floors(judged: Mapping[str, Judgement]) -> dict[str, str]:
     }
 
 
+def _newly_missed(now: Mapping[str, Judgement], shipped: Mapping[str, Judgement]) -> list[str]:
+    """A floor that the shipped model misses too is no fault of the newsroom's."""
+    known = missed_floors(shipped)
+    return [why for name, why in missed_floors(now).items() if name not in known]
+
+
 def scores_of(judged: Mapping[str, Judgement]) -> dict[str, Score]:
     """The figures that are kept of a version."""
     return {
@@ -179,15 +192,36 @@ def unpacked(answers: Mapping[str, bytes]) -> dict[str, Labels]:
     return found
 
 
-async def _present(versions: ModelVersions, lessons: Course) -> tuple[str, Mapping[str, Labels]]:
+def second_reading(settings: Settings) -> SecondReading | None:
+    """How the line reads twice; None where it does not.
+
+    Raises:
+        ArtifactError: the reader's file is broken.
+    """
+    found = reader.shipped() if settings.classifier.reader else None
+    return None if found is None else SecondReading(found.version, settings.classifier.doubt)
+
+
+async def _present(
+    versions: ModelVersions,
+    lessons: Course,
+    shipped: Mapping[str, Labels],
+    second: SecondReading | None,
+) -> tuple[str, Mapping[str, Labels]]:
     """The model in force and its answers; those of the shipped one where they are not kept, or
-    where what ships has changed since.
+    where what ships, or how the line reads twice, has changed since.
     """
     version = await versions.in_force()
     record = (await versions.records()).get(version) if version else None
     if record is None or record.course != lessons.version or not record.answers:
-        return "", lessons.answers
+        return "", shipped
+    if record.reader != _name(second):
+        return "", shipped
     return record.version, unpacked(record.answers)
+
+
+def _name(second: SecondReading | None) -> str:
+    return "" if second is None else str(second)
 
 
 def _keep(candidate: Candidate, files: ModelFiles) -> str:
@@ -205,5 +239,6 @@ def _nothing(heard: Heard) -> str:
             f"{heard.textless} verdicts have no text"
         )
     return (
-        "nothing to learn: no verdict (relevant, not relevant, wrong topic) and no topic of yours"
+        "nothing to learn: no verdict (relevant, not relevant, wrong topic), no topic and no "
+        "labels of yours"
     )

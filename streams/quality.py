@@ -106,7 +106,8 @@ class QualityCounts:
             if not is_canary(one.article)
         ]
         model, seconds = self.model, now.timestamp()
-        rows = [one.probabilities for one, _ in ours[:SAMPLED]]
+        # What the fast model alone said: so are the left-out reports that it is compared with.
+        rows = [one.first or one.probabilities for one, _ in ours[:SAMPLED]]
         width = len(model.topics)
         if rows and all(len(row) == width for row in rows):  # not while another model comes in
             key = self.keys.probabilities(model.version, int(seconds // DAY_S))

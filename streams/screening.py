@@ -7,7 +7,7 @@ neither Redis nor Kafka.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from classifiers.attribution import attribute
 from classifiers.language import OTHER, identify_language
-from classifiers.model import Evidence, compose
+from classifiers.model import Evidence, Reading, compose
 from classifiers.numbers import TollMatch, find_tolls
 from classifiers.places import PlaceMatch, find_places
 from classifiers.similarity import Fingerprint, fingerprints
@@ -29,6 +29,8 @@ from streams.facts import EvidenceFact, Facts, PlaceFact, seconds
 # Tolls and the sentence for the preview stand at the top of a report; further down are
 # background and other people's wars.
 LEAD_CHARS = 1_500
+# A second reading that moves a probability by less has only agreed.
+WORTH_TELLING = 0.05
 # What a report is about, in the fingerprint: its best places.
 FINGERPRINT_PLACES = 4
 
@@ -41,8 +43,8 @@ class Model(Protocol):
         """Its topics, in the order of its probabilities."""
         ...
 
-    def predict(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """n texts to an n x topics array of probabilities."""
+    def read(self, texts: Sequence[str]) -> Reading:
+        """What it says of n texts, and had said before it read some of them again."""
         ...
 
     def choose(
@@ -65,7 +67,8 @@ class Screened:
     `chosen` is empty for an article about nothing we know. `facts` and `fingerprint` are there
     for articles with a topic, and for corrections and withdrawals of whatever length: those
     may be about a story that we told. `language` is worked out for those too, where the article
-    does not say; "" is unknown.
+    does not say; "" is unknown. `first` is what the fast model alone said of an article that was
+    read again, empty for the others.
     """
 
     article: Article
@@ -75,6 +78,7 @@ class Screened:
     screened_at: datetime
     facts: Facts | None = None
     fingerprint: Fingerprint | None = None
+    first: tuple[float, ...] = ()
 
 
 def screen(
@@ -88,7 +92,8 @@ def screen(
     if not articles:
         return []
     texts = [compose(article.title, article.text) for article in articles]
-    rows = model.predict(texts)
+    reading = model.read(texts)
+    rows = reading.probabilities
     chosen = [model.choose(row) for row in rows]
     matters = [
         index
@@ -97,10 +102,7 @@ def screen(
     ]
     found = {index: places_of(texts[index]) for index in matters}
     spoken = {index: articles[index].language or _language(texts[index]) for index in matters}
-    leads = {
-        index: f"{articles[index].title}\n\n{articles[index].text[:LEAD_CHARS]}"
-        for index in matters
-    }
+    leads = {index: _lead(articles[index]) for index in matters}
     counted = {index: tolls_of(leads[index]) for index in matters}
     prints = fingerprints(
         [(articles[index].title, articles[index].text) for index in matters],
@@ -117,11 +119,12 @@ def screen(
     for index, article in enumerate(articles):
         probabilities = tuple(float(value) for value in rows[index])
         language, kept = article.language, None
+        first = tuple(float(value) for value in reading.first.get(index, ()))
         if index in printed:
             language = spoken[index]
             by_topic = dict(zip((t.id for t in model.topics), probabilities, strict=True))
             scores = tuple((topic, round(by_topic[topic], 4)) for topic in chosen[index])
-            evidence = _evidence(decided[index])
+            evidence = _evidence(decided[index], by_topic, dict(zip(by_topic, first, strict=False)))
             kept = _facts(
                 article,
                 now,
@@ -132,9 +135,8 @@ def screen(
                 tolls=counted[index],
                 said_by=tuple(sorted(attribute(leads[index], counted[index]).items())),
             )
-        screened.append(
-            Screened(article, language, probabilities, chosen[index], now, kept, printed.get(index))
-        )
+        rest = (kept, printed.get(index), first)
+        screened.append(Screened(article, language, probabilities, chosen[index], now, *rest))
     return screened
 
 
@@ -148,6 +150,10 @@ def summarize(text: str, limit: int = limits.MAX_SUMMARY_CHARS) -> str:
     return head[: end + 1] if end > limit // 3 else head.rsplit(" ", 1)[0] + "…"
 
 
+def _lead(article: Article) -> str:
+    return f"{article.title}\n\n{article.text[:LEAD_CHARS]}"
+
+
 def _language(text: str) -> str:
     found = identify_language(text)
     return "" if found == OTHER else found
@@ -157,9 +163,24 @@ def _named(places: tuple[PlaceMatch, ...]) -> list[tuple[str, str, bool]]:
     return [(p.name, p.country, p.is_country) for p in places[:FINGERPRINT_PLACES]]
 
 
-def _evidence(explained: tuple[Evidence, ...]) -> tuple[EvidenceFact, ...]:
+def _evidence(
+    explained: tuple[Evidence, ...], said: Mapping[str, float], first: Mapping[str, float]
+) -> tuple[EvidenceFact, ...]:
+    """The words are the fast model's: where a second reading changed the answer they are told
+    with the probability that they had given.
+    """
+    changed = {
+        topic: round(value, 2)
+        for topic, value in first.items()
+        if abs(said[topic] - value) >= WORTH_TELLING
+    }
     return tuple(
-        EvidenceFact(why.topic, why.words, why.sentence[: limits.MAX_SENTENCE_CHARS])
+        EvidenceFact(
+            why.topic,
+            why.words,
+            why.sentence[: limits.MAX_SENTENCE_CHARS],
+            changed.get(why.topic),
+        )
         for why in explained
     )
 

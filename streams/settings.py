@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal
 from pydantic import (
     BaseModel,
     Field,
+    PrivateAttr,
     SecretStr,
     ValidationError,
     field_validator,
@@ -149,6 +150,9 @@ class ClassifierSettings(Table):
     """Whether the slow reader reads what the fast model doubts: better, at 50 ms of such a text."""
     doubt: Annotated[float, Field(ge=0, le=30)] = 0.55
     """How near to even (a logit) a topic must be to be doubted: 0.55 is 4 % of feeds; 30 is all."""
+    labels: Path | None = None
+    """JSON lines with reports that you labelled (`id`, `text`, `topics`): `wirebell train
+    --with-feedback` learns them, in place of our labels where it is a report of ours."""
 
 
 class EmbeddedSettings(Table):
@@ -188,6 +192,24 @@ class Settings(Table):
     topics: dict[str, TopicSettings] = Field(default_factory=dict)
     sinks: dict[str, AnySink] = Field(default_factory=dict)
     subscriptions: tuple[SubscriptionSettings, ...] = ()
+    _origin: Path | None = PrivateAttr(None)
+    _origin_changed: int = PrivateAttr(0)
+
+    def __eq__(self, other: object) -> bool:
+        """Whether all settings are the same, whatever file they are from."""
+        return isinstance(other, Settings) and self.__dict__ == other.__dict__
+
+    __hash__ = None  # type: ignore[assignment]  # it holds tables
+
+    @property
+    def origin(self) -> Path | None:
+        """The file that was read, if it was one."""
+        return self._origin
+
+    @property
+    def origin_changed(self) -> int:
+        """When that file had been changed last, in nanoseconds."""
+        return self._origin_changed
 
     @model_validator(mode="after")
     def _references_hold(self) -> Settings:
@@ -227,6 +249,7 @@ def load_settings(
     environment = os.environ if environment is None else environment
     path = path or find_config(environment)
     try:
+        changed = path.stat().st_mtime_ns
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise SettingsError([f"{path}: {error.strerror or error}"]) from error
@@ -249,6 +272,7 @@ def load_settings(
         raise SettingsError(faults) from None
     if faults:
         raise SettingsError(faults)
+    settings._origin, settings._origin_changed = path.absolute(), changed
     name_topics(each.topic for each in own_topics(settings.topics))
     return settings
 
@@ -331,6 +355,10 @@ def _resolve_paths(document: dict[str, Any], base: Path) -> dict[str, Any]:
         path = kafka.get(name) if isinstance(kafka, dict) else None
         if isinstance(kafka, dict) and isinstance(path, str) and path:
             kafka[name] = str(base / path)
+    classifier = document.get("classifier")
+    labels = classifier.get("labels") if isinstance(classifier, dict) else None
+    if isinstance(classifier, dict) and isinstance(labels, str) and labels:
+        classifier["labels"] = str(base / labels)
     topics = document.get("topics")
     for topic in topics.values() if isinstance(topics, dict) else ():
         examples = topic.get("examples") if isinstance(topic, dict) else None

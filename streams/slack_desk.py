@@ -15,7 +15,7 @@ from typing import Protocol
 import structlog
 from redis.exceptions import RedisError
 
-from connectors.records import Story
+from connectors.records import Evidence, Story
 from connectors.sinks.settings import AnySink, SlackSettings
 from connectors.sinks.slack_actions import ASKING, Choice, Press, Question, Submission, place_text
 from connectors.sinks.slack_http import HttpListener
@@ -224,7 +224,8 @@ def _explained(story: Story) -> list[str]:
         story.summary[:250],
         "Topics: " + ", ".join(f"{s.label} {s.probability:.0%}" for s in story.topics),
     ]
-    lines += [f"Why {each.topic}: {', '.join(each.words[:8])}" for each in story.evidence[:4]]
+    labels = {score.topic: score.label for score in story.topics}
+    lines += [_why(labels.get(each.topic, each.topic), each) for each in story.evidence[:4]]
     if story.places:
         lines.append("Where: " + ", ".join(place.name for place in story.places[:8]))
     lines += [
@@ -234,3 +235,8 @@ def _explained(story: Story) -> list[str]:
     if story.changes:
         lines.append(f"Revision {story.revision}: " + ", ".join(story.changes))
     return [line for line in lines if line]
+
+
+def _why(label: str, evidence: Evidence) -> str:
+    words = ", ".join(evidence.words[:8]) or "-"
+    return f"Why {label}: {words}" + (f" ({evidence.remark})" if evidence.remark else "")

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
-from classifiers.model import Evidence
+from classifiers.model import Evidence, Reading
 from classifiers.topics import TOPICS, Topic
 from connectors.records import Article, ArticleStatus
 from streams.facts import EvidenceFact, Facts, PlaceFact
@@ -78,6 +78,10 @@ class SignModel:
             ],
             dtype=np.float32,
         )
+
+    def read(self, texts: Sequence[str]) -> Reading:
+        """Nothing is doubtful."""
+        return Reading(self.predict(texts))
 
     def choose(
         self, probabilities_row: NDArray[np.float32] | Sequence[float], /

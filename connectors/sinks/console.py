@@ -158,7 +158,9 @@ def _line(text: Text, label: str, value: str) -> None:
 def _why(alert: Alert) -> str:
     found = [word for evidence in alert.story.evidence for word in evidence.words]
     words = ", ".join(one_line(word, 40) for word in dict.fromkeys(found[:8]))
-    return "; ".join(part for part in (words, one_line(alert.priority_reason, 200)) if part)
+    remark = next((each.remark for each in alert.story.evidence if each.remark), "")
+    parts = (words, remark, one_line(alert.priority_reason, 200))
+    return "; ".join(part for part in parts if part)
 
 
 def _clock(moment: datetime, zone: ZoneInfo) -> str:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from connectors.records import Alert, Evidence, Report, Story, Toll
+from connectors.records import Alert, Report, Story, Toll
 from connectors.sinks.plain_text import one_line
 from connectors.sinks.sink import Verdict
 from connectors.sinks.slack_text import (
@@ -127,7 +127,7 @@ def _facts(alert: Alert) -> list[str]:
     reason = escape(alert.priority_reason, 200)
     rows = [
         ("Topics", topics),
-        ("Why", _why(story.evidence)),
+        ("Why", _why(story)),
         ("Where", places),
         ("Numbers", tolls),
         ("Priority", f"{alert.priority}: {reason}" if reason else alert.priority),
@@ -140,11 +140,18 @@ def _sayer(toll: Toll) -> str:
     return ", ".join(escape(name, 40) for name in (toll.said_by, toll.publisher) if name)
 
 
-def _why(evidence: tuple[Evidence, ...]) -> str:
+def _why(story: Story) -> str:
+    evidence = story.evidence
     words = [word for entry in evidence for word in entry.words]
     shown = ", ".join(f"“{escape(word, 40)}”" for word in list(dict.fromkeys(words))[:_MAX_WORDS])
     sentence = next((entry.sentence for entry in evidence if entry.sentence), "")
-    return " — ".join(part for part in (shown, escape(sentence, 240)) if part)
+    labels = {score.topic: score.label for score in story.topics}
+    remarks = "; ".join(
+        f"{escape(labels.get(entry.topic, entry.topic), 40)} {entry.remark}"
+        for entry in evidence[:3]
+        if entry.remark
+    )
+    return " — ".join(part for part in (shown, escape(sentence, 240), remarks) if part)
 
 
 def _publishers(story: Story, zone: ZoneInfo) -> list[str]:

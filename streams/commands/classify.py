@@ -12,6 +12,8 @@ import typer
 
 from classifiers.examples import ExampleError, read_rows
 from classifiers.model import ArtifactError, TopicModel, compose
+from streams.default_model import default_model
+from streams.settings import SettingsError
 
 BATCH = 64
 
@@ -19,12 +21,21 @@ BATCH = 64
 def command(
     reports: Annotated[Path, typer.Argument(help="JSON lines: id, text, perhaps title; or .gz.")],
     out: Annotated[Path, typer.Option(help="Where the classified lines go.")],
-    model: Annotated[Path | None, typer.Option(help="Another model than the shipped one.")] = None,
+    model: Annotated[
+        Path | None, typer.Option(help="A model file; else the model that the line uses.")
+    ] = None,
+    config: Annotated[Path | None, typer.Option(help="The configuration file.")] = None,
+    reader: Annotated[
+        bool | None,
+        typer.Option(help="Read doubtful reports twice, or not; else as configured."),
+    ] = None,
 ) -> None:
     """Write id, the probability of every topic, and the chosen topics, for each report."""
     try:
-        _write(TopicModel.load(model), reports, out)
-    except (ExampleError, ArtifactError, OSError) as err:
+        found = default_model(model, config, reader=reader)
+        typer.echo(str(found), err=True)
+        _write(found.model, reports, out)
+    except (ExampleError, ArtifactError, OSError, SettingsError) as err:
         typer.echo(f"wirebell classify: {err}", err=True)
         raise typer.Exit(1) from err
 

@@ -11,11 +11,20 @@ import typer
 from classifiers import evaluate
 from classifiers.examples import Example, ExampleError, read_examples, read_labelled_since
 from classifiers.model import ArtifactError, TopicModel
+from streams.default_model import default_model
+from streams.settings import SettingsError
 
 
-def command(
+def command(  # noqa: PLR0917 - each is an option
     reports: Annotated[Path, typer.Argument(help="Labelled JSON lines: id, text, topics, lang.")],
-    model: Annotated[Path | None, typer.Option(help="Another model than the shipped one.")] = None,
+    model: Annotated[
+        Path | None, typer.Option(help="A model file; else the model that the line uses.")
+    ] = None,
+    config: Annotated[Path | None, typer.Option(help="The configuration file.")] = None,
+    reader: Annotated[
+        bool | None,
+        typer.Option(help="Read doubtful reports twice, or not; else as configured."),
+    ] = None,
     floors: Annotated[
         Path | None, typer.Option(help="JSON: figure -> floor; exit 3 if one is missed.")
     ] = None,
@@ -27,17 +36,19 @@ def command(
 ) -> None:
     """Print precision, recall and F1 by topic and language, calibration and false bells."""
     try:
-        loaded, examples = TopicModel.load(model), _read(reports, labels)
+        found, examples = default_model(model, config, reader=reader), _read(reports, labels)
+        loaded = found.model
         _refuse_unknown_topics(reports, examples, loaded)
         judged = evaluate.judge(loaded, examples)
         pinned = json.loads(floors.read_text(encoding="utf-8")) if floors else {}
         faults = evaluate.below_floors(judged, pinned)
-    except (ExampleError, ArtifactError, OSError, ValueError) as err:
+    except (ExampleError, ArtifactError, OSError, ValueError, SettingsError) as err:
         typer.echo(f"wirebell evaluate: {err}", err=True)
         raise typer.Exit(1) from err
     except KeyError as err:
         typer.echo(f"wirebell evaluate: {floors}: no figure is called {err.args[0]}", err=True)
         raise typer.Exit(1) from err
+    typer.echo(str(found), err=True)
     typer.echo(json.dumps(evaluate.as_dict(judged), indent=2) if as_json else judged.as_text())
     for fault in faults:
         typer.echo(f"wirebell evaluate: {fault}", err=True)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from classifiers.model import ArtifactError, TopicModel
+from classifiers.model import ArtifactError, Evidence
+from streams.default_model import default_model
+from streams.settings import SettingsError
 
 
 def command(
@@ -16,29 +19,45 @@ def command(
     topic: Annotated[
         list[str] | None, typer.Option(help="Explain this topic, chosen or not; may be repeated.")
     ] = None,
-    model: Annotated[Path | None, typer.Option(help="Another model than the shipped one.")] = None,
+    model: Annotated[
+        Path | None, typer.Option(help="A model file; else the model that the line uses.")
+    ] = None,
+    config: Annotated[Path | None, typer.Option(help="The configuration file.")] = None,
+    reader: Annotated[
+        bool | None,
+        typer.Option(help="Read doubtful reports twice, or not; else as configured."),
+    ] = None,
 ) -> None:
     """Print every chosen topic with its probability, the words and the sentence that decided."""
     try:
-        loaded = TopicModel.load(model)
-        report = _report(text)
-        probabilities = loaded.predict([report])[0]
+        found_model = default_model(model, config, reader=reader)
+        loaded, report = found_model.model, _report(text)
+        reading = loaded.read([report])
+        probabilities = reading.probabilities[0]
         by_id = {t.id: float(p) for t, p in zip(loaded.topics, probabilities, strict=True)}
         asked = topic or list(loaded.choose(probabilities))
         found = [loaded.explain(report, topic_id) for topic_id in asked]
-    except (ArtifactError, OSError) as err:
+    except (ArtifactError, OSError, SettingsError) as err:
         typer.echo(f"wirebell explain: {err}", err=True)
         raise typer.Exit(1) from err
     except KeyError as err:
         typer.echo(f"wirebell explain: {err.args[0]}", err=True)
         raise typer.Exit(2) from err
+    typer.echo(f"{found_model}{', read twice' if reading.first else ''}", err=True)
+    first = dict(zip(by_id, reading.first.get(0, ()), strict=False))
     if not found:
         best = max(by_id, key=lambda name: by_id[name])
         typer.echo(f"No topic. Nearest: {best}, {by_id[best]:.2f}")
     for evidence in found:
-        typer.echo(f"{evidence.topic}  {by_id[evidence.topic]:.2f}")
+        typer.echo(f"{evidence.topic}  {by_id[evidence.topic]:.2f}{_before(evidence, first)}")
         typer.echo(f"  words:    {', '.join(evidence.words) or '-'}")
         typer.echo(f"  sentence: {evidence.sentence or '-'}")
+
+
+def _before(evidence: Evidence, first: Mapping[str, float]) -> str:
+    """What the words alone gave, where the report was read twice."""
+    given = first.get(evidence.topic)
+    return "" if given is None else f"  read twice; {given:.2f} by these words alone"
 
 
 def _report(text: str) -> str:

@@ -18,11 +18,21 @@ from redis.exceptions import RedisError
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from classifiers import artifact, cards, course, language, language_training, teaching, train
+from classifiers import (
+    artifact,
+    cards,
+    course,
+    language,
+    language_training,
+    reader,
+    teaching,
+    train,
+)
 from classifiers.course import CourseError
 from classifiers.examples import ExampleError, read_directory
 from classifiers.lessons import lessons_of
 from classifiers.own_topics import OwnTopicError
+from classifiers.reader import Reader
 from classifiers.topics import TOPICS
 from streams.logs import escape
 from streams.model_files import SHIPPED_RECORD, ModelFileError
@@ -31,8 +41,8 @@ from streams.models import learned_from
 from streams.newsroom_training import (
     NothingToLearnError,
     Training,
-    missed_floors,
     scores_of,
+    second_reading,
     train_newsroom,
 )
 from streams.redis_client import connect_redis
@@ -62,6 +72,12 @@ def command(  # noqa: PLR0917 - each is an option
         float | None,
         typer.Option(min=0.5, max=0.99, help="Thresholds for this precision; else the best F1."),
     ] = None,
+    earlier_reader: Annotated[
+        Path | None,
+        typer.Option(
+            help="A slow reader that learned only what is before 2023, to judge on what is after."
+        ),
+    ] = None,
     card: Annotated[
         Path | None, typer.Option(help="Measure and write the model card here (a minute).")
     ] = None,
@@ -79,7 +95,8 @@ def command(  # noqa: PLR0917 - each is an option
         if languages:
             told = _train_languages(data, out or language.MODEL_FILE)
         elif out is None and not before:
-            told = _train_shipped(data, train.Recipe(aim_precision=aim_precision), card)
+            recipe = train.Recipe(aim_precision=aim_precision)
+            told = _train_shipped(data, recipe, card, earlier_reader)
         else:
             told = _train_topics(data, out or artifact.SHIPPED, before, aim_precision, card)
     except (ExampleError, OSError, ValueError) as err:
@@ -160,17 +177,17 @@ def told(training: Training) -> list[str]:
     return lines
 
 
-def _train_shipped(data: Path, recipe: train.Recipe, card: Path | None) -> str:
+def _train_shipped(
+    data: Path, recipe: train.Recipe, card: Path | None, earlier: Path | None
+) -> str:
     """Train the model that ships, and write the course beside it."""
-    lessons = course.build(data, recipe)
+    shipped = reader.shipped()
+    lessons = course.build(data, recipe, shipped, Reader.load(earlier) if earlier else None)
+    second = second_reading(Settings())
     with _bar(teaching.steps(lessons)) as done:
-        made = teaching.retrain(lessons, [], done=done)
+        made = teaching.retrain(lessons, [], done=done, second=second)
     version = artifact.save(made.trained, artifact.SHIPPED)
-    names = sorted(missed_floors(made.judged))
-    course.save(
-        replace(lessons, answers=made.answers, facts={**lessons.facts, "missed_floors": names}),
-        course.SHIPPED,
-    )
+    course.save(replace(lessons, said=made.said), course.SHIPPED)
     record = ModelRecord(
         version=version, trained_at=None, trained_by="", scores=scores_of(made.judged)
     )

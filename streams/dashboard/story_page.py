@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Annotated, Literal, cast
 import msgspec
 from aiohttp import web
 
-from classifiers.topics import LABELS
 from connectors.records import Alert
 from connectors.sinks.slack_actions import Press
 from streams.choices import Choices
@@ -37,6 +36,7 @@ from streams.facts import moment
 from streams.feedback import feedback_of
 from streams.feedback_store import FeedbackStore
 from streams.ledger import Ledger
+from streams.live_topics import LiveTopics, choices_of
 
 if TYPE_CHECKING:
     from streams.story import Step
@@ -74,6 +74,7 @@ class StoryPages:
     def __init__(self, watch: Watch, recorder: Recorder) -> None:
         observer = watch.observer
         self._watch = watch
+        self._topics = LiveTopics(observer.settings)
         self._recorder = recorder
         self._redis, self._keys = observer.redis, observer.keys
         self._languages = observer.settings.newsroom.languages
@@ -111,9 +112,17 @@ class StoryPages:
                 if story_id in (one.story_id, one.other_story_id)
             ],
             others=self._others(alert),
-            topics=[TopicName(id=topic, label=label) for topic, label in LABELS.items()],
+            topics=[
+                TopicName(id=topic, label=label) for topic, label in await self._right_topics()
+            ],
         )
         return json_answer(page)
+
+    async def _right_topics(self) -> list[tuple[str, str]]:
+        """What a report can be said to be about, as configured now."""
+        if self._topics.stale():
+            await asyncio.to_thread(self._topics.read)
+        return choices_of(self._topics.tables)
 
     async def decide(self, request: web.Request) -> web.Response:
         """Write down a decision and wait a moment for the workers to do it: 200 when it is done,

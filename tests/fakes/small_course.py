@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 
 from classifiers import course, teaching
 from classifiers.course import NEVER_LEARNED, SETS, Course
+from classifiers.examples import Example
 from classifiers.tokens import I64
 
 EARLY, JUDGED = 900, 150
@@ -18,7 +17,7 @@ EARLY, JUDGED = 900, 150
 
 def small_course() -> Course:
     """A few hundred reports, chosen evenly, with part of each judged set; fitted in two folds.
-    The answers are those of a model fitted on it, and no floor is held against it.
+    What is said of the judged sets is what a model fitted on it says.
     """
     whole = course.load()
     early = np.flatnonzero(whole.early & whole.labels.any(axis=1))
@@ -43,15 +42,26 @@ def small_course() -> Course:
         facts={**whole.facts, "recipe": {**whole.facts["recipe"], "folds": 2}},
         version="a small one",
     )
-    base = teaching.retrain(part, [])
-    missed = sorted(f"{name}.{figure}" for name, floors in _floors() for figure in floors)
-    return replace(part, answers=base.answers, facts={**part.facts, "missed_floors": missed})
-
-
-def _floors() -> Iterable[tuple[str, dict[str, float]]]:
-    path = Path(course.__file__).parent / "data" / "floors.json"
-    return json.loads(path.read_text(encoding="utf-8")).items()
+    kept = {name: np.isin(whole.judged_rows(name), rows) for name in SETS}
+    heard = {name: h.of_rows(np.flatnonzero(kept[name])) for name, h in whole.heard.items()}
+    part = replace(part, heard=heard)
+    return replace(part, said=teaching.retrain(part, []).said)
 
 
 def _evenly(rows: I64, count: int) -> I64:
     return rows[np.linspace(0, len(rows) - 1, min(count, len(rows))).astype(int)]
+
+
+def course_of(reports: Sequence[Example]) -> Course:
+    """A course of a few reports: those of before the split are early lessons, the others are
+    judged; all are learned in the end.
+    """
+    early = np.array([report.date < course.SPLIT for report in reports])
+    return course.arranged(
+        reports,
+        bits=12,
+        learned=np.ones(len(reports), dtype=np.bool_),
+        early=early,
+        judged=np.where(early, course.NOT_JUDGED, SETS.index(course.ENGLISH)).astype(np.uint8),
+        facts={},
+    )

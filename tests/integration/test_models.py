@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import io
+import itertools
 import json
+import os
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import typer
 from redis.asyncio import Redis
 from typer.testing import CliRunner
 
+from streams.commands import explain
 from streams.commands.models import app
 from streams.keys import Keys
 from streams.live_model import LiveModel, open_last_model, open_model
@@ -20,7 +24,7 @@ from streams.model_files import SHIPPED, ModelFileError, ModelFiles, version_of
 from streams.model_pickup import ModelPickup
 from streams.models import ModelVersions, RefusedModelError, UnknownModelError
 from streams.redis_client import connect_redis
-from streams.settings import RedisSettings, Settings
+from streams.settings import RedisSettings, Settings, load_settings
 from tests.fakes.small_models import make_model, make_record
 
 
@@ -134,6 +138,45 @@ async def test_a_worker_elsewhere_gets_the_model_from_redis(room: Room, tmp_path
     assert files.read(room.taught) is not None
 
 
+async def test_topics_are_as_configured_now_without_a_restart(room: Room, tmp_path: Path) -> None:
+    config = tmp_path / "wirebell.toml"
+    changes = itertools.count(1)
+
+    def write(*lines: str) -> None:
+        paths = f'state_dir = "{tmp_path}"\nmodel_path = "{room.settings.model_path}"\n'
+        config.write_text(paths + "\n".join(lines), encoding="utf-8")
+        now = config.stat().st_mtime_ns + next(changes) * 1_000_000_000
+        os.utime(config, ns=(now, now))  # two writes within a tick of the clock are still two
+
+    write()
+    settings = load_settings(config, {}).model_copy(update={"redis": room.settings.redis})
+    live = LiveModel(open_last_model(settings))
+    pickup = ModelPickup(live, room.versions, room.files, settings)
+    await pickup.look()
+    row = [1.0 for _ in live.topics]
+    assert {"drone_strike", "cyberattack"} == set(live.choose(row))
+    assert ("border", "Border closure") not in live.choices
+    (tmp_path / "border.jsonl").write_text("", encoding="utf-8")
+
+    own = ("label = 'Border closure'", "definition = 'Closed.'", "examples = 'border.jsonl'")
+    write("[topics.cyberattack]", "enabled = false", "[topics.border]", *own)
+    await pickup.look()
+    assert live.choose(row) == ("drone_strike",)
+    assert live.choices[-1] == ("border", "Border closure")  # also before it is learned
+    assert live.version == room.base
+
+    await room.versions.promote(room.taught, "omar")
+    await pickup.look()
+    assert (live.version, live.choose(row)) == (room.taught, ("drone_strike",))
+    write("[topics.cyberattack]", "threshold = 'high'")  # has a fault: what was stays
+    await pickup.look()
+    assert live.choose(row) == ("drone_strike",)
+    write("[topics.drone_strike]", "enabled = false")
+    await pickup.look()
+    assert (live.version, live.choose(row)) == (room.taught, ("cyberattack",))
+    assert ("border", "Border closure") not in live.choices
+
+
 async def test_where_redis_was_emptied_the_model_in_use_works_on(room: Room) -> None:
     await room.versions.promote(room.taught, "omar")
     live = LiveModel(open_last_model(room.settings))
@@ -190,6 +233,8 @@ def test_the_command_lists_promotes_and_rolls_back(
     redis_url: str, redis_prefix: str, tmp_path: Path, models: dict[str, bytes]
 ) -> None:
     taught = version_of(models["taught"])
+    explaining = typer.Typer()
+    explaining.command()(explain.command)
     config = tmp_path / "wirebell.toml"
     config.write_text(
         f'state_dir = "{tmp_path}"\n[redis]\nurl = "{redis_url}"\nprefix = "{redis_prefix}"\n',
@@ -212,12 +257,27 @@ def test_the_command_lists_promotes_and_rolls_back(
         assert result.exit_code == code, result.output
         return str(result.output)
 
+    def which(*words: str) -> str:
+        named = [] if words else ["--config", str(config)]
+        result = CliRunner().invoke(explaining, ["Drone hits a depot", *named, *words])
+        assert result.exit_code == 0, result.output
+        return str(result.stderr)
+
+    shipped = version_of(SHIPPED.read_bytes())
     assert "3 verdicts of 1 person" in run()
+    assert f"model {shipped}, which ships: nothing else" in which()
     assert f"{taught} is in force" in run("promote", taught)
+    assert f"model {taught}, in force on this line" in which()
+    assert f"model {shipped}, from {SHIPPED}" in which("--model", str(SHIPPED))
+    away = config.read_text(encoding="utf-8").replace(redis_url, "redis://127.0.0.1:1/0")
+    config.write_text(away, encoding="utf-8")
+    assert f"model {taught}, last in force here" in which()
+    config.write_text(away.replace("redis://127.0.0.1:1/0", redis_url), encoding="utf-8")
     listed = json.loads(run("--json"))
     assert [each["state"] for each in listed] == ["in force", "ready"]
     assert listed[1]["version"] == version_of(SHIPPED.read_bytes())
     assert "the model that ships is in force again" in run("roll-back")
+    assert f"model {shipped}, which ships: in force on this line" in which()
     assert "nothing to roll back" in run("roll-back", code=1)
     assert "there is no model 0123456789ab" in run("promote", "0123456789ab", code=1)
 

@@ -14,10 +14,12 @@ import pytest
 from kafka import KafkaProducer
 from redis.asyncio import Redis
 
+from classifiers import reader
 from classifiers.course import Course
 from classifiers.own_topics import OwnTopicError
 from classifiers.topics import LABELS
 from connectors.records import Article
+from streams import newsroom_training
 from streams.feedback import Feedback, encode_feedback
 from streams.feedback_store import FeedbackStore
 from streams.kafka_topics import FEEDBACK
@@ -29,7 +31,7 @@ from streams.models import ModelVersions
 from streams.newsroom_training import NothingToLearnError, train_newsroom
 from streams.redis_client import connect_redis
 from streams.screening import screen
-from streams.settings import KafkaSettings, RedisSettings, Settings
+from streams.settings import ClassifierSettings, KafkaSettings, RedisSettings, Settings
 from streams.topic_settings import TopicSettings
 from streams.topic_setup import create_kafka_topics
 from tests.fakes.small_course import small_course
@@ -88,6 +90,14 @@ def lessons() -> Course:
     return small_course()
 
 
+@pytest.fixture(autouse=True)
+def _no_floors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # They are those of the model that ships, not of one that has learned a tenth.
+    path = tmp_path / "floors.json"
+    path.write_text("{}", encoding="utf-8")
+    monkeypatch.setattr(newsroom_training, "_FLOORS", path)
+
+
 @pytest.fixture
 async def room(
     redis_url: str, redis_prefix: str, tmp_path: Path, embedded_kafka: Lane
@@ -133,6 +143,9 @@ async def test_verdicts_silence_a_recurring_false_bell_and_the_model_is_promoted
     assert len(steps) == 2 * lessons.recipe.folds
     assert training.promoted, training.record.refusals
     assert training.record.against == ""
+    ships = reader.shipped()
+    assert ships is not None
+    assert training.record.reader.startswith(ships.version)  # judged as the line reads
     live = await room.live()
     assert live.version == training.record.version
     assert not {"bombing", "armed_attack", *topics} & set(chosen(live, drill(50)))
@@ -141,7 +154,8 @@ async def test_verdicts_silence_a_recurring_false_bell_and_the_model_is_promoted
 async def test_verdicts_against_the_evaluation_are_refused_and_the_model_before_stays(
     room: Room, lessons: Course
 ) -> None:
-    room.settings = room.settings.model_copy(update={"kafka": NOWHERE})
+    fast = ClassifierSettings(reader=False)
+    room.settings = room.settings.model_copy(update={"kafka": NOWHERE, "classifier": fast})
     weapons = "drone drones UAV UAVs Shahed quadcopter Drohne дрон дроны drone-boat".split()
     deeds = "strike strikes attack attacks hit hits raid shot down explodes over".split()
     for number, (weapon, deed) in enumerate((w, d) for w in weapons for d in deeds):
@@ -151,6 +165,7 @@ async def test_verdicts_against_the_evaluation_are_refused_and_the_model_before_
 
     assert "Kafka was not read" in training.told[0]
     assert not training.promoted
+    assert training.record.reader == ""  # this line does not read twice
     assert any(each.startswith("macro-F1") for each in training.record.refusals)
     assert await room.versions.in_force() is None
     refused = (await room.versions.listed())[0]

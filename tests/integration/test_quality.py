@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -105,6 +105,19 @@ async def test_probabilities_are_told_by_model_and_week(redis: Redis, keys: Keys
     assert found.first_week[topic] == [0] * 5 + [1] + [0] * 4
     assert found.left_out == left_out
     assert (await QualityLog(redis, keys).probabilities("two", NOW)).last_week == {}
+
+
+async def test_what_was_read_twice_is_counted_as_the_fast_model_said_it(
+    redis: Redis, keys: Keys
+) -> None:
+    # The reference is the fast model's alone: like is compared with like.
+    counts = QualityCounts(redis, keys, SomeModel())
+    twice = replace(screened(0.95, 0.05), first=(0.45, 0.55))
+    counts.add([twice, screened(0.95, 0.05)], [Decision("off_topic", "off_topic")] * 2, NOW)
+    await counts.flush()
+    week = (await QualityLog(redis, keys).probabilities("one", NOW)).last_week
+    assert week[TOPICS[0].id] == [0, 0, 0, 0, 1, 0, 0, 0, 0, 1]
+    assert week[TOPICS[1].id] == [1, 0, 0, 0, 0, 1, 0, 0, 0, 0]
 
 
 async def test_a_canary_is_no_article(redis: Redis, keys: Keys) -> None:

@@ -99,7 +99,7 @@ def test_explain_tells_words_and_sentence() -> None:
 
 def test_explain_says_so_when_nothing_rings() -> None:
     result = run.invoke(_app(explain.command), ["The library opens on Monday"])
-    assert result.output.startswith("No topic.")
+    assert result.stdout.startswith("No topic.")
 
 
 def test_explain_reads_a_file_and_a_named_topic(tmp_path: Path) -> None:
@@ -119,11 +119,11 @@ def test_evaluate_prints_text_and_json_and_holds_floors(tmp_path: Path) -> None:
     )
     app = _app(evaluate.command)
     assert "macro-F1" in run.invoke(app, [str(source)]).output
-    told = json.loads(run.invoke(app, [str(source), "--json"]).output)
+    told = json.loads(run.invoke(app, [str(source), "--json"]).stdout)
     assert told["topics"]["natural_disaster"]["recall"] == 1.0
     labels = tmp_path / "labels.tsv"
     labels.write_text("b\t-\n", encoding="utf-8")
-    told = json.loads(run.invoke(app, [str(source), "--labels", str(labels), "--json"]).output)
+    told = json.loads(run.invoke(app, [str(source), "--labels", str(labels), "--json"]).stdout)
     assert (told["reports"], told["topicless"]) == (1, 1)
     floors = _write(tmp_path / "floors.json", {"macro_f1": 1.01})
     assert run.invoke(app, [str(source), "--floors", str(floors)]).exit_code == 3

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
+from classifiers.model import Reading
+from classifiers.topics import TOPIC_IDS
 from streams.facts import MAX_SUMMARY_CHARS, decode_facts, encode_facts, material_digest
 from streams.screening import screen, summarize
 from tests.reports import DEPOT, FERRY, SPORT, START, SignModel, article, facts
@@ -56,6 +59,33 @@ def test_facts_say_where_how_many_and_why() -> None:
     assert ("injured", 4) in depot.facts.tolls
     assert depot.facts.evidence[0].words == ("drone",)
     assert depot.facts.topics == (("drone_strike", 0.95),)
+
+
+class _Overruled(SignModel):
+    """Thinks twice about the depot, and agrees with itself about the ferry."""
+
+    def read(self, texts: Sequence[str]) -> Reading:
+        rows = self.predict(texts)
+        first = rows.copy()
+        first[0, TOPIC_IDS.index("drone_strike")] = 0.349
+        first[1] -= 0.01
+        return Reading(rows, {0: first[0], 1: first[1]})
+
+
+def test_who_was_read_twice_keeps_what_its_words_alone_had_said() -> None:
+    batch = [article("a"), article("b", FERRY), article("c", DEPOT)]
+    depot, ferry, clear = screen(batch, _Overruled(), START)
+    assert depot.facts is not None
+    assert ferry.facts is not None
+    assert clear.facts is not None
+    assert depot.probabilities[TOPIC_IDS.index("drone_strike")] == pytest.approx(0.95)
+    assert depot.first[TOPIC_IDS.index("drone_strike")] == pytest.approx(0.349)
+    assert depot.facts.evidence[0].first == 0.35
+    assert decode_facts(encode_facts(depot.facts)) == depot.facts
+    assert ferry.first
+    assert ferry.facts.evidence[0].first is None  # the second reading agreed
+    assert clear.first == ()
+    assert clear.facts.evidence[0].first is None
 
 
 def test_withdrawal_without_a_topic_keeps_its_facts() -> None:
