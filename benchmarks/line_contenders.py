@@ -15,7 +15,15 @@ from tempfile import mkdtemp
 
 import msgspec
 
-from benchmarks.line_work import BATCH, COMMIT_INTERVAL_S, Orders, Work
+from benchmarks.line_work import (
+    BATCH,
+    COMMIT_INTERVAL_S,
+    FAUSTS_WAY,
+    OURS,
+    WITH_READER,
+    Orders,
+    Work,
+)
 from connectors.records import SCHEMA_HEADER
 
 SESSION_MS = 6_000
@@ -42,7 +50,7 @@ def wirebell(orders: Orders) -> None:
         bootstrap_servers=orders.servers,
         embedded=orders.embedded,
         session_timeout_s=SESSION_MS / 1000,
-        whole_slices=orders.contender == "wirebell",
+        whole_slices=orders.contender != FAUSTS_WAY,
     )
 
     async def bury(letters: Sequence[object]) -> None:
@@ -59,6 +67,7 @@ def wirebell(orders: Orders) -> None:
             utc_now,
             kafka_topic=orders.alerts,
             reached=lambda place: work.confirmed() if place == "alerted" else None,
+            aside=orders.contender == WITH_READER,
         )
         worker.add_step(orders.articles, step, open_in_hand(Path(mkdtemp()), "screen"))
         await worker.run(asyncio.Event())
@@ -151,8 +160,9 @@ def _uvloop() -> Callable[[], asyncio.AbstractEventLoop]:
 
 
 CONTENDERS: dict[str, Callable[[Orders], None]] = {
-    "wirebell": wirebell,
-    "wirebell, Faust's own consumer": wirebell,
+    OURS: wirebell,
+    FAUSTS_WAY: wirebell,
+    WITH_READER: wirebell,
     "confluent-kafka loop": confluent,
     "aiokafka loop": aiokafka,
 }

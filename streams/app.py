@@ -14,6 +14,7 @@ import faust
 from faust.types.auth import SASLMechanism
 
 from streams.fetch_pace import AT_BROKER_MS, FetchPace
+from streams.producer import BATCH_BYTES
 from streams.settings import KafkaSettings
 from streams.slices import Slices
 from streams.transport import EagerTransport, SliceTransport
@@ -67,6 +68,7 @@ def make_app(kafka: KafkaSettings, group: str) -> WorkerApp:
         producer_acks=-1,
         producer_request_timeout=REQUEST_TIMEOUT_S,
         producer_max_request_size=MAX_REQUEST_BYTES,
+        producer_max_batch_size=BATCH_BYTES,
         stream_buffer_maxsize=BUFFER_RECORDS,
         stream_wait_empty=True,
         store="memory://",

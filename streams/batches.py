@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from asyncio import QueueEmpty
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from time import monotonic
 from typing import Any
 
 import faust
+import msgspec
 
 from connectors.records import SCHEMA_HEADER
 from streams.dead_letters import Origin
@@ -25,8 +25,7 @@ from streams.dead_letters import Origin
 BATCH_RECORDS, BATCH_BYTES = 256, 2_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(msgspec.Struct, frozen=True, gc=False):
     """One record in hand. `ours` says that it carries the schema header of our publisher."""
 
     event: Any

@@ -18,8 +18,12 @@ from redis.exceptions import RedisError
 
 from streams.keys import Keys
 
-# While records come (a producer may not nudge, another program's does not): p50 of half of it.
-BUSY_S = 0.015
+# While records come (a producer may not nudge, another program's does not) an article waits for
+# half of it, and for what a fetch takes. Where finds are closer together than this, a quarter of
+# what is between them: at 50 articles a second 8 ms, and 5 at the broker.
+BUSY_S, QUICK_S, SHARE_OF_GAP = 0.015, 0.008, 0.25
+# How much of the newest gap goes into what we take for the usual one.
+NEWEST = 0.25
 # An idle line asks twice a second: 0.3 % of a core for worker and broker together.
 LONGEST_S = 0.5
 # After the last record the pace stays for this long, then each wait is twice the one before.
@@ -39,6 +43,7 @@ class FetchPace:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._found_at = clock()
+        self._gap_s = STAYS_BUSY_S
         self._wait_s = BUSY_S
         self._nudged = asyncio.Event()
 
@@ -67,7 +72,10 @@ class FetchPace:
         """Hear whether a fetch has brought records."""
         now = self._clock()
         if found:
-            self._found_at, self._wait_s = now, BUSY_S
+            gap_s = min(now - self._found_at, STAYS_BUSY_S)
+            self._gap_s += NEWEST * (gap_s - self._gap_s)
+            self._found_at = now
+            self._wait_s = min(BUSY_S, max(QUICK_S, SHARE_OF_GAP * self._gap_s))
         elif now - self._found_at > STAYS_BUSY_S:
             self._wait_s = min(2 * self._wait_s, LONGEST_S)
 

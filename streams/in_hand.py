@@ -76,18 +76,20 @@ class InHand:
 
     def take(self, part: Sequence[Held]) -> None:
         """The worker is about to work on these records."""
-        spans: dict[tuple[str, int], Span] = {}
+        by_place: dict[tuple[str, int], list[Held]] = {}
         for held in part:
-            origin, deaths = held.origin, self.deaths(held)
-            place = (origin.kafka_topic, origin.partition)
-            known = spans.get(place)
-            spans[place] = Span(
-                *place,
-                known.first if known else origin.offset,
-                origin.offset,
-                max(deaths, known.deaths if known else 0),
-            )
-        self._write(list(spans.values()))
+            by_place.setdefault((held.origin.kafka_topic, held.origin.partition), []).append(held)
+        self._write(
+            [
+                Span(
+                    *place,
+                    records[0].origin.offset,
+                    records[-1].origin.offset,
+                    max(map(self.deaths, records)) if self._suspects else 0,
+                )
+                for place, records in by_place.items()
+            ]
+        )
 
     def put_down(self, part: Sequence[Held]) -> None:
         """The worker lives, whatever became of these records."""

@@ -4,9 +4,29 @@ come from closed lists, so that no outside text can grow the registry.
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections import Counter as Counted
+from collections.abc import Sequence
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 REGISTRY = CollectorRegistry()
+
+
+class BatchHistogram(Histogram):
+    """One that is told a batch at once: value by value costs the line 1 % of its time.
+
+    Leans on private parts of prometheus_client, which `tests/unit/streams/test_metrics.py` pins.
+    """
+
+    def observe_all(self, values: Sequence[float]) -> None:
+        """Observe each. Without labels."""
+        for bucket, count in Counted(
+            [bisect_left(self._upper_bounds, value) for value in values]
+        ).items():
+            self._buckets[bucket].inc(count)
+        self._sum.inc(sum(values))
+
 
 # Seconds from a few milliseconds (our own line) to hours (a publisher's delay).
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200, 43200)
@@ -57,7 +77,7 @@ PUBLISHED_TO_SEEN = Histogram(
     buckets=_SECONDS,
     registry=REGISTRY,
 )
-SEEN_TO_SCREENED = Histogram(
+SEEN_TO_SCREENED = BatchHistogram(
     "wirebell_seen_to_screened_seconds", "Fetched to decided", buckets=_SECONDS, registry=REGISTRY
 )
 SCREENED_TO_DELIVERED = Histogram(

@@ -15,6 +15,8 @@ import asyncio
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate, groupby
+from operator import attrgetter
 from time import monotonic
 from typing import Any
 
@@ -61,7 +63,7 @@ class Slices:
         """Add what a fetch brought; tells the consumer when that is enough."""
         self._waiting.append(_Slice(partition, generation, records))
         self._records[partition] += len(records)
-        self._bytes[partition] += sum(_size(record) for record in records)
+        self._bytes[partition] += sum(_sizes(records))
         if self._records[partition] >= FULL_RECORDS or self._bytes[partition] >= FULL_BYTES:
             self._app.consumer.on_buffer_full(partition)
         self._some.set()
@@ -72,20 +74,25 @@ class Slices:
             self._some.clear()
             await self._some.wait()
 
-    def take(self, records: int, size: int) -> Iterator[tuple[Any, int, Any]]:
-        """What is there, up to the limits and one record at least: (partition, generation,
-        record).
+    def take(self, records: int, size: int) -> Iterator[tuple[Any, int, Sequence[Any]]]:
+        """What is there, up to the limits and one record at least: partition, generation, and
+        records in a row.
         """
         while self._waiting and records > 0 and size > 0:
             first = self._waiting[0]
-            record = first.records[first.position]
-            first.position += 1
+            run = first.records[first.position : first.position + records]
+            sizes = _sizes(run)
+            if sum(sizes) > size:
+                reached = accumulate(sizes)
+                run = run[: 1 + next(at for at, so_far in enumerate(reached) if so_far >= size)]
+                sizes = sizes[: len(run)]
+            first.position += len(run)
             if first.position == len(first.records):
                 self._waiting.popleft()
-            records -= 1
-            size -= _size(record)
-            self._taken(first.partition, _size(record))
-            yield first.partition, first.generation, record
+            records -= len(run)
+            size -= sum(sizes)
+            self._taken(first.partition, len(run), sum(sizes))
+            yield first.partition, first.generation, run
 
     def clear(self) -> None:
         """Forget everything: it will be fetched again by whoever has the partition then."""
@@ -95,8 +102,8 @@ class Slices:
         self._records.clear()
         self._bytes.clear()
 
-    def _taken(self, partition: Any, size: int) -> None:
-        self._records[partition] -= 1
+    def _taken(self, partition: Any, records: int, size: int) -> None:
+        self._records[partition] -= records
         self._bytes[partition] -= size
         if (
             4 * self._records[partition] <= FULL_RECORDS
@@ -201,8 +208,8 @@ class SliceIntake:
         active, current = not self.suspended(), self._app.consumer_generation_id
         consumer, monitor = self._app.consumer, self._app.monitor
         taken: dict[Any, Taken] = {}
-        batch = []
-        for partition, generation, record in self._slices.take(self._records, self._bytes):
+        batch: list[Held] = []
+        for partition, generation, records in self._slices.take(self._records, self._bytes):
             if not active or generation != current:
                 continue
             token = taken.get(partition)
@@ -211,24 +218,27 @@ class SliceIntake:
                 consumer.unacked.add(token)
                 # Faust's own watch over slow streams reads this.
                 monitor.stream_inbound_time[partition] = monotonic()
-            token.left += 1
-            batch.append(_hold(token, record))
+            token.left += len(records)
+            batch += [_hold(token, record) for record in records]
         return batch
 
     def acknowledge(self, batch: Sequence[Held]) -> None:
         """See Intake."""
         consumer, current = self._app.consumer, self._app.consumer_generation_id
-        for held in batch:
-            token: Taken = held.event
-            offset = held.origin.offset
+        for token, together in groupby(batch, key=attrgetter("event")):
+            offsets = [held.origin.offset for held in together]
             if token.generation == current:
                 committed = consumer._committed_offset[token.tp]
                 known = consumer._acked_index[token.tp]
-                if (committed is None or offset >= committed) and offset not in known:
-                    known.add(offset)
-                    consumer._acked[token.tp].append(offset)
-                    consumer._n_acked += 1
-            self._put_down(token)
+                new = [
+                    offset
+                    for offset in offsets
+                    if (committed is None or offset >= committed) and offset not in known
+                ]
+                known.update(new)
+                consumer._acked[token.tp] += new
+                consumer._n_acked += len(new)
+            self._put_down(token, len(offsets))
         notify(consumer._waiting_for_ack)
 
     def let_go(self, batch: Sequence[Held]) -> None:
@@ -240,8 +250,8 @@ class SliceIntake:
         """See Intake."""
         return not self._app.flow_control.is_active()
 
-    def _put_down(self, token: Taken) -> None:
-        token.left -= 1
+    def _put_down(self, token: Taken, records: int) -> None:
+        token.left -= records
         if token.left == 0:
             token.acked = True
             self._app.consumer.unacked.discard(token)
@@ -252,7 +262,9 @@ def _hold(token: Taken, record: Any) -> Held:
         event=token,
         raw=record.value,
         key=record.key or b"",
-        origin=Origin(kafka_topic=record.topic, partition=record.partition, offset=record.offset),
+        origin=Origin(
+            kafka_topic=token.tp.topic, partition=token.tp.partition, offset=record.offset
+        ),
         ours=SCHEMA_HEADER in record.headers,
     )
 
@@ -268,5 +280,5 @@ def _gaps(read: int | None, records: Sequence[Any]) -> Iterator[tuple[int, int]]
         last = max(last, record.offset)
 
 
-def _size(record: Any) -> int:
-    return len(record.value or b"")
+def _sizes(records: Sequence[Any]) -> list[int]:
+    return [len(record.value or b"") for record in records]

@@ -170,7 +170,9 @@ class Sender:
             return
         try:
             async with asyncio.timeout(CONFIRM_S):
-                await self._send(kafka_topic, messages)
+                await self._app.producer.send_all(
+                    kafka_topic, messages, self._partition, [SCHEMA_HEADER]
+                )
         except TimeoutError as error:
             raise KafkaTimeoutError(f"no confirmation within {CONFIRM_S:.0f} s") from error
         self._on_sent()
@@ -182,14 +184,6 @@ class Sender:
         )
         for each in letters:
             metrics.DEAD_LETTERS.labels(each.stage, each.reason).inc()
-
-    async def _send(self, kafka_topic: str, messages: Sequence[tuple[bytes, bytes]]) -> None:
-        send, headers = self._app.producer.send, [SCHEMA_HEADER]
-        confirmations = [
-            await send(kafka_topic, key, value, self._partition, None, headers)
-            for key, value in messages
-        ]
-        await asyncio.gather(*confirmations)
 
 
 def _message(alert: Alert) -> tuple[bytes, bytes]:
@@ -212,19 +206,19 @@ def _count(
         if not is_canary(article)
     ]
     metrics.SCREENED.inc(len(told))
-    for article, _ in told:
-        seconds = (now - article.fetched_at).total_seconds()
-        metrics.SEEN_TO_SCREENED.observe(max(0.0, seconds))
-    for reason, count in Counter(decision.reason for _, decision in told).items():
+    metrics.SEEN_TO_SCREENED.observe_all(
+        [max(0.0, (now - article.fetched_at).total_seconds()) for article, _ in told]
+    )
+    for reason, count in Counter([decision.reason for _, decision in told]).items():
         if reason:
             metrics.DROPPED.labels(reason).inc(count)
     compared = Counter(
         (article.source_id, "copy" if decision.reason == "near_duplicate" else "own")
         for article, decision in told
-        if article.source_id in sources and decision.reason not in _NOT_COMPARED
+        if decision.reason not in _NOT_COMPARED and article.source_id in sources
     )
     for (source_id, outcome), count in compared.items():
         metrics.SOURCE_ARTICLES.labels(source_id, outcome).inc(count)
-    for _, decision in told:
-        if decision.alert is not None:
-            metrics.ALERTS.labels(decision.alert.kind).inc()
+    alerts = [decision.alert for _, decision in told if decision.alert is not None]
+    for kind, count in Counter([alert.kind for alert in alerts]).items():
+        metrics.ALERTS.labels(kind).inc(count)

@@ -11,10 +11,12 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, cast
 
 from aiokafka import AIOKafkaConsumer
+from aiokafka.consumer.fetcher import FetchResult
 from faust.transport.drivers import aiokafka as driver
 from mode.utils.futures import maybe_async
 
 from streams.fetch_pace import FetchPace
+from streams.producer import BatchProducer
 from streams.slices import SliceDrain
 
 # The embedded broker lets the first member of a group wait for half the session that it asks
@@ -49,6 +51,7 @@ class LoopConsumer(EagerConsumerThread):
         await self._default_start()
         consumer, app = self._ensure_consumer(), cast(Any, self.app)
         self._session_ms = consumer._coordinator._session_timeout_ms
+        _hand_on_as_read(consumer._fetcher)
         if app.fetch_pace is not None:
             _pace(consumer._fetcher, app.fetch_pace)
             consumer._coordinator._session_timeout_ms = FIRST_SESSION_MS
@@ -97,12 +100,35 @@ class EagerTransport(driver.Transport):
     """Makes those that go Faust's way."""
 
     Consumer = EagerConsumer
+    Producer = BatchProducer
 
 
 class SliceTransport(driver.Transport):
     """Makes those that hand on slices."""
 
     Consumer = SliceConsumer
+    Producer = BatchProducer
+
+
+def _hand_on_as_read(fetcher: Any) -> None:
+    """Have fetched records handed on as they were read from the wire: a ConsumerRecord of each,
+    with fields that nobody asks for, costs as much as reading it. Topic and partition stand in
+    the slice that it comes in.
+    """
+    fetch: Callable[..., Awaitable[bool]] = fetcher._proc_fetch_request
+
+    async def fetched(assignment: Any, node_id: Any, request: Any) -> bool:
+        found = await fetch(assignment, node_id, request)
+        for result in fetcher._records.values():
+            if isinstance(result, FetchResult) and result.has_more():
+                result._partition_records._consumer_record = _as_read
+        return found
+
+    fetcher._proc_fetch_request = fetched
+
+
+def _as_read(_partition: Any, record: Any) -> Any:
+    return record
 
 
 def _pace(fetcher: Any, pace: FetchPace) -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from streams.fetch_pace import (
     AT_BROKER_MS,
     BUSY_S,
     IDLE_AT_BROKER_MS,
     LONGEST_S,
+    QUICK_S,
     STAYS_BUSY_S,
     FetchPace,
 )
@@ -50,6 +53,23 @@ def test_a_record_makes_it_quick_again() -> None:
     assert pace.at_broker_ms == IDLE_AT_BROKER_MS
     pace.fetched(found=True)
     assert (pace.wait_s, pace.at_broker_ms) == (BUSY_S, AT_BROKER_MS)
+
+
+def test_the_more_comes_the_sooner_it_is_asked_for() -> None:
+    clock = Clock()
+    pace = FetchPace(clock)
+
+    def after_gaps_of(seconds: float) -> float:
+        for _ in range(30):
+            clock.now += seconds
+            pace.fetched(found=True)
+        return pace.wait_s
+
+    assert after_gaps_of(1.0) == BUSY_S  # a newsroom's line: nudges make it quick
+    assert QUICK_S < after_gaps_of(0.045) < BUSY_S
+    assert after_gaps_of(0.02) == pytest.approx(QUICK_S, rel=0.01)
+    assert after_gaps_of(0.001) == QUICK_S
+    assert after_gaps_of(1.0) == BUSY_S
 
 
 async def test_a_nudge_ends_the_wait_and_none_is_lost() -> None:

@@ -8,14 +8,17 @@ import threading
 from types import SimpleNamespace
 from typing import Any
 
-from aiokafka.consumer.fetcher import Fetcher
+from aiokafka.consumer.fetcher import Fetcher, FetchError, FetchResult, PartitionRecords
+from aiokafka.producer.message_accumulator import BatchBuilder
+from aiokafka.record.memory_records import MemoryRecords
+from aiokafka.structs import ConsumerRecord, TopicPartition
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
 from mode.threads import ServiceThread
 
-from streams.app import AT_BROKER_MS, EMBEDDED_FETCH_WAIT_MS, FETCH_WAIT_MS, make_app
-from streams.fetch_pace import FetchPace
+from streams.app import EMBEDDED_FETCH_WAIT_MS, FETCH_WAIT_MS, make_app
+from streams.fetch_pace import AT_BROKER_MS, FetchPace
 from streams.settings import KafkaSettings
-from streams.transport import EagerConsumerThread, LoopConsumer, _pace
+from streams.transport import EagerConsumerThread, LoopConsumer, _hand_on_as_read, _pace
 
 
 async def test_the_consumer_lives_on_the_workers_loop() -> None:
@@ -75,3 +78,35 @@ async def test_a_fetch_waits_for_its_turn_and_one_that_is_called_off_found_nothi
     called_off.cancel()
     assert await called_off is False
     assert len(asked) == 1
+
+
+def _fetched(offsets: range) -> FetchResult:
+    """What aiokafka makes of a real record batch."""
+    partition = TopicPartition("articles", 1)
+    batch = BatchBuilder(10_000, 0)
+    for offset in offsets:
+        batch.append(timestamp=1, key=b"k", value=b"%d" % offset, headers=[("schema", b"1")])
+    records = PartitionRecords(
+        partition, MemoryRecords(bytes(batch._build())), [], 0, None, None, True, 0
+    )
+    state = SimpleNamespace(paused=False, position=0, consumed_to=lambda position: None)
+    assignment = SimpleNamespace(active=True, state_value=lambda partition: state)
+    return FetchResult(partition, assignment=assignment, partition_records=records, backoff=0)
+
+
+async def test_records_are_handed_on_as_they_were_read() -> None:
+    fetcher: Any = SimpleNamespace(_records={})
+
+    async def fetch(*request: object) -> bool:
+        fetcher._records = {1: _fetched(range(3)), 2: FetchError(error=OSError(), backoff=0)}
+        return True
+
+    fetcher._proc_fetch_request = fetch
+    _hand_on_as_read(fetcher)
+    assert await fetcher._proc_fetch_request("assignment", 1, "request")
+    records = fetcher._records[1].getall()
+    assert [(each.offset, each.key, each.value) for each in records] == [
+        (0, b"k", b"0"), (1, b"k", b"1"), (2, b"k", b"2"),
+    ]  # fmt: skip
+    assert all(("schema", b"1") in each.headers for each in records)
+    assert not any(isinstance(each, ConsumerRecord) for each in records)
