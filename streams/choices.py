@@ -19,6 +19,7 @@ from redis.asyncio import Redis
 from redis.exceptions import LockError
 
 from streams.feedback import Feedback
+from streams.fetch_pace import PEOPLE, nudge
 from streams.keys import Keys
 
 # As long as the ledger remembers at least; Slack itself repeats for some minutes.
@@ -51,9 +52,13 @@ class Choices:
             self._scripts[name] = self.redis.register_script(text)
 
     async def put(self, feedback: Feedback) -> bool:
-        """Write a choice down; False when its id waits or was done. Repeatable."""
+        """Write a choice down, and tell the workers; False when its id waits or was done.
+        Repeatable.
+        """
         raw = msgspec.msgpack.encode(feedback)
-        return bool(await self._call("put", [self.clock(), feedback.id, raw, KEEP_S]))
+        noted = bool(await self._call("put", [self.clock(), feedback.id, raw, KEEP_S]))
+        await nudge(self.redis, self.keys, PEOPLE)
+        return noted
 
     async def waiting(self, most: int = 100) -> list[Feedback]:
         """The oldest choices that wait, in the order in which they were made."""

@@ -162,9 +162,7 @@ class KafkaOffsets:
         """
         unread = {each for each, end in ends.items() if end > 0}
         true = dict(ends)
-        if consumer.assignment() != set(ends):
-            consumer.assign(list(ends))
-        consumer.resume(*ends)
+        consumer.assign(list(ends))
         for each, end in ends.items():
             consumer.seek(each, max(0, end - 1))
         try:
@@ -177,7 +175,7 @@ class KafkaOffsets:
                         true[each] = max(true[each], records[-1].offset + 1)
                         unread.discard(each)
         finally:
-            consumer.pause(*ends)  # or it would fetch on, all the time, for nobody
+            consumer.unsubscribe()  # or it would fetch on, all the time, for nobody
         return true
 
 

@@ -354,3 +354,20 @@ async def test_a_channel_sees_its_own_time_zone_and_keeps_the_time_it_was_sent_a
     shown = {row.channel: json.dumps(row.body["blocks"]) for row in rig.slack.stories()}
     for channel, hour in (("C0000001", "08"), ("C0000002", "17")):
         assert f"seen {hour}:00 \\u00b7 sent {hour}:00 \\u00b7 updated {hour}:05" in shown[channel]
+
+
+async def test_a_sink_at_rest_is_asked_ever_less_often_until_there_is_work(rig: Rig) -> None:
+    worker = rig.deliveries()
+    worker.poll_s = 1.0
+    (turn,) = worker._rounds
+    rests = []
+    for _ in range(4):
+        await turn._claim_and_start()
+        rests.append(turn.idle_s)
+    assert rests == [1.0, 2.0, 4.0, 4.0]
+    await worker.accept([make_alert()])
+    assert turn.woken.is_set()
+    await turn._claim_and_start()
+    assert turn.idle_s == 1.0
+    await asyncio.gather(*turn.running)
+    assert len(rig.slack.messages) == 1

@@ -9,11 +9,21 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import msgspec
+import pytest
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from streams.embedded import EmbeddedRedis
-from streams.heartbeat import KEEP, KEEP_ENDED, Heartbeat, beat, decode_heartbeat, encode_heartbeat
+from streams.heartbeat import (
+    IDLE_INTERVAL_S,
+    INTERVAL_S,
+    KEEP,
+    KEEP_ENDED,
+    Heartbeat,
+    beat,
+    decode_heartbeat,
+    encode_heartbeat,
+)
 from streams.keys import Keys
 from streams.metrics import SCREENED
 from streams.redis_client import connect_redis
@@ -64,6 +74,24 @@ async def test_a_process_beats_each_second_with_its_metrics(
     values = {sample.name: sample.value for sample in second.samples if not sample.labels}
     assert values["wirebell_articles_screened_total"] >= 3
     assert not any(name.endswith("_created") for name in values)
+    await redis.aclose()
+
+
+async def test_it_beats_less_often_while_its_metrics_stand_still(
+    redis_url: str, redis_prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    redis, keys, stop, rests = connect_redis(redis_url), Keys(redis_prefix), asyncio.Event(), []
+
+    async def rest(_stop: asyncio.Event, seconds: float) -> None:
+        rests.append(seconds)
+        if len(rests) == 3:
+            SCREENED.inc()
+        if len(rests) == 5:
+            stop.set()
+
+    monkeypatch.setattr("streams.heartbeat._wait", rest)
+    await beat(redis, keys, "worker", stop)
+    assert rests == [INTERVAL_S, IDLE_INTERVAL_S, IDLE_INTERVAL_S, INTERVAL_S, IDLE_INTERVAL_S]
     await redis.aclose()
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
+from streams.desk import open_editor_desk
 from streams.embedded import free_port
 from streams.fetch_pace import PEOPLE, RECORDS, FetchPace, heed_nudges, nudge
 from streams.keys import Keys
@@ -59,4 +62,39 @@ async def test_a_redis_that_is_away_keeps_no_producer_and_no_worker(redis_prefix
         await nudge(redis, keys)
         stop.set()
         await heeding
+    await redis.aclose()
+
+
+async def test_a_choice_of_another_process_is_done_at_once_by_a_worker_at_rest(
+    redis_url: str, redis_prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streams.desk.LOOK_EVERY_S", 3_600.0)
+    monkeypatch.setattr("streams.desk.IDLE_LOOK_S", 3_600.0)
+    redis, keys, stop, listens = (
+        connect_redis(redis_url),
+        Keys(redis_prefix),
+        asyncio.Event(),
+        asyncio.Event(),
+    )
+    worker, page = (open_editor_desk(redis, keys, 3_600) for _ in range(2))
+
+    def heard(what: bytes) -> None:
+        if what == PEOPLE:
+            worker.wake()
+            listens.set()
+
+    async def send(_kafka_topic: str, _key: bytes, _value: bytes) -> None:
+        """Confirmed."""
+
+    heeding = asyncio.create_task(heed_nudges(redis, keys, heard, stop))
+    working = asyncio.create_task(worker.run(stop, send))
+    async with asyncio.timeout(20):
+        await listens.wait()
+        choice = await page.feedback("mute", "0123456789ab", who="u", via="page", id="c1")
+        await page.choices.put(choice)
+        while await page.choices.outcome("c1") is None:  # noqa: ASYNC110 - as the page asks
+            await asyncio.sleep(0.02)
+        stop.set()
+        worker.wake()
+        await asyncio.gather(heeding, working)
     await redis.aclose()

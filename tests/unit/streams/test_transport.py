@@ -43,7 +43,13 @@ def test_the_names_that_it_leans_on_are_there() -> None:
     for name in ("_ensure_consumer", "_create_worker_consumer", "call_thread"):
         assert hasattr(AIOKafkaConsumerThread, name), name
     source = inspect.getsource(Fetcher)
-    for name in ("_fetch_max_wait_ms", "_fetch_waiters", "def _notify", "_proc_fetch_request("):
+    for name in (
+        "_fetch_max_wait_ms",
+        "_fetch_waiters",
+        "_fetcher_timeout",
+        "def _notify",
+        "_proc_fetch_request(",
+    ):
         assert name in source, name
 
 
