@@ -36,6 +36,7 @@ from streams.model_pickup import open_pickup
 from streams.outages import StoppedWaiting, outlast
 from streams.quality import QualityCounts
 from streams.redis_client import connect_redis
+from streams.restoring import open_restoring
 from streams.screening import screen
 from streams.settings import KafkaSettings, Settings
 from streams.settling import TooManyDeadLettersError
@@ -144,6 +145,7 @@ async def _run(
     numbers = functools.partial(serve_metrics, settings, "worker")
     picking_up = once_loaded(open_pickup(model, redis, keys, settings).run)
     at_desk = functools.partial(editor.run, send=tell)
+    bringing_back = functools.partial(open_restoring(editor, settings).run, send=tell)
     watching: list[Background] = [once_loaded(quality.run), picking_up, numbers, beating]
 
     def heard(what: bytes) -> None:
@@ -155,7 +157,9 @@ async def _run(
 
     watching.append(functools.partial(heed_nudges, redis, keys, heard))
     try:
-        await worker.run(stop, [deliveries.run, canaries.run, *watching, at_desk, *desks])
+        await worker.run(
+            stop, [deliveries.run, canaries.run, *watching, at_desk, bringing_back, *desks]
+        )
     finally:
         await asyncio.wait([warming])  # whatever ails it, articles will tell
         await deliveries.close()

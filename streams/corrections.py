@@ -6,21 +6,30 @@ same id, it does not do again.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
-from typing import Final
 
 import msgspec
 
-from streams.desk import CannotTakeError, EditorDesk
+from streams.desk import CannotTakeError, EditorDesk, edits_story
 from streams.feedback import Feedback, decode_feedback
+from streams.feedback_store import MOST_KEPT
 from streams.kafka_history import read_values
 from streams.kafka_topics import FEEDBACK
 from streams.settings import KafkaSettings
 
-#: What changes a story itself; a mute of one channel is no such.
-EDITS: Final = ("merge", "split", "mute", "unmute")
+
+def decisions_in_kafka(kafka: KafkaSettings) -> list[Feedback]:
+    """What people decided, in order, each once: as much as the line keeps. Blocks.
+
+    Raises:
+        KafkaAwayError: Kafka cannot be reached.
+    """
+    raws = deque(read_values(kafka, kafka.prefix + FEEDBACK), maxlen=MOST_KEPT)
+    once = {one.id: one for one in _readable(raws)}
+    return sorted(once.values(), key=lambda one: (one.at, one.id))
 
 
 def corrections_in_kafka(kafka: KafkaSettings, since: datetime) -> list[Feedback]:
@@ -51,11 +60,7 @@ def corrections_in_file(path: Path) -> list[Feedback]:
 
 def structural(decisions: Iterable[Feedback]) -> list[Feedback]:
     """Those that change a story itself, in the order in which they were made, each once."""
-    once = {
-        one.id: one
-        for one in decisions
-        if one.verdict in EDITS and not (one.verdict == "mute" and one.destination)
-    }
+    once = {one.id: one for one in decisions if edits_story(one)}
     return sorted(once.values(), key=lambda one: (one.at, one.id))
 
 

@@ -29,6 +29,7 @@ from connectors.sinks.sink import Delivery, Result, Sink, TogetherSink
 from streams import metrics
 from streams.attempts import attempt_of, delivery_of, in_messages, off_words, reason_of
 from streams.dead_letters import DeadLetter, Origin, make_dead_letter
+from streams.insisting import MAX_REDIS_WAIT_S, insist, wait
 from streams.keys import Keys
 from streams.ledger import SEND_WITHIN_S, Attempt, Claim, Hold, Ledger, Retry
 from streams.retries import End, plan
@@ -41,10 +42,9 @@ STOP_GRACE_S = 5.0
 # Another worker's alerts and retries become due without our being told: asked every fourth time
 # while nothing is due. How many wait is a gauge that is read every quarter of a minute.
 POLL_S, SLOWEST, COUNT_EVERY_S = 0.5, 4, 15.0
-# Looking back for the stories of one message takes its time; meanwhile the first wait.
-GATHER_AGAIN_S = 2.0
-# Redis is away: ask again after 0.2 s, then slower, never slower than this.
-_MAX_REDIS_WAIT_S = 2.0
+# Looking back for the stories of one message takes its time; meanwhile the first wait. Twice
+# this is as long as doubt takes to settle and the looking after that.
+GATHER_AGAIN_S = 30.0
 
 DeadLetterCallback = Callable[[DeadLetter], Awaitable[None]]
 _log = structlog.get_logger(__name__)
@@ -113,7 +113,7 @@ class Deliveries:
                         waiting[state.sink] += state.waiting
                 for sink_id, number in waiting.items():
                     metrics.WAITING.labels(sink_id).set(number)
-            await _wait(COUNT_EVERY_S, stop)
+            await wait(COUNT_EVERY_S, stop)
 
 
 @dataclass(slots=True)
@@ -149,7 +149,7 @@ class _Round:
         except RedisError as error:
             if not self.redis_wait_s:
                 _log.warning("redis is away, deliveries wait", sink=self.sink.id, error=str(error))
-            self.redis_wait_s = min(2 * self.redis_wait_s or 0.2, _MAX_REDIS_WAIT_S)
+            self.redis_wait_s = min(2 * self.redis_wait_s or 0.2, MAX_REDIS_WAIT_S)
             return None
         self.redis_wait_s = 0.0
         poll_s = self.owner.poll_s
@@ -172,7 +172,7 @@ class _Round:
         wait_s = self.redis_wait_s or self.idle_s
         if next_at is not None and not self.redis_wait_s:
             wait_s = min(wait_s, max(next_at - self.owner.ledger.clock(), 0.001))
-        await _wait(wait_s, stop, self.woken)
+        await wait(wait_s, stop, self.woken)
         self.woken.clear()
 
     async def _attempt(self, claim: Claim) -> None:
@@ -200,7 +200,7 @@ class _Round:
             held = "lost"
         if held != "held":
             # Nothing was sent; without this the place would be taken until the lease ends.
-            await _insist(lambda: self.owner.ledger.release(claim))
+            await insist(lambda: self.owner.ledger.release(claim))
             return
         with sending_while(in_time):
             result = await self._send(delivery)
@@ -220,9 +220,12 @@ class _Round:
         if found is None:
             return delivery
         revision = found.revision if found.revision is not None else claim.revision
-        if found.outcome != "delivered" or revision >= claim.revision:
+        # Somebody asked that what is told be told again: to find it there is no end of that.
+        again = claim.done_revision == 0 and bool(claim.receipt)
+        if found.outcome != "delivered" or (revision >= claim.revision and not again):
             return found
-        await self.owner.ledger.found(claim, revision, found.receipt)
+        if revision < claim.revision:
+            await self.owner.ledger.found(claim, revision, found.receipt)
         return replace(delivery, receipt=found.receipt, previous_revision=revision)
 
     async def _send(self, delivery: Delivery) -> Result:
@@ -233,11 +236,13 @@ class _Round:
     async def _not_there(self, claim: Claim, started: float) -> None:
         """The message of several was never posted: its stories gather for the next one."""
         now = self.owner.ledger.clock()
-        # At one instant for all that were looked for together, so that they stay together.
-        step = Retry(due=(now // GATHER_AGAIN_S + 2) * GATHER_AGAIN_S, counts=False)
+        # At one instant for all that were sent together, however long it takes to look for each.
+        sent_at = (claim.last_sent or now) // GATHER_AGAIN_S * GATHER_AGAIN_S
+        rounds = (now - sent_at) // (2 * GATHER_AGAIN_S) + 1
+        step = Retry(due=sent_at + rounds * 2 * GATHER_AGAIN_S, counts=False)
         result = Result("not_sent", detail="looked back: it is not there")
         attempt = attempt_of(claim, result, now, time.monotonic() - started)
-        await _insist(lambda: self.owner.ledger.retry(claim, step, attempt))
+        await insist(lambda: self.owner.ledger.retry(claim, step, attempt))
 
     async def _together(self, claims: Sequence[Claim]) -> None:
         """Several stories in one message; each is held and written down by itself."""
@@ -256,18 +261,19 @@ class _Round:
             if state == "held":
                 held.append((claim, alert))
             else:
-                await _insist(functools.partial(ledger.release, claim))
+                await insist(functools.partial(ledger.release, claim))
         if not held:
             return
         with sending_while(in_time):
             results = await self._send_together(held)
-        chance = self.owner.chance()  # the same for all, so that they stay together
+        # The same for all, so that they stay together.
+        chance, now = self.owner.chance(), ledger.clock()
         for (claim, alert), result in zip(held, results, strict=True):
             if result.outcome == "refused" and len(held) > 1:
                 # One of them may be at fault; each shows by itself.
-                await _insist(functools.partial(ledger.apart, claim, ledger.clock()))
+                await insist(functools.partial(ledger.apart, claim, ledger.clock()))
             else:
-                await self._settle(claim, alert, result, started, chance=chance)
+                await self._settle(claim, alert, result, started, chance=chance, now=now)
 
     async def _send_together(self, held: Sequence[tuple[Claim, Alert]]) -> Sequence[Result]:
         assert isinstance(self.sink, TogetherSink)
@@ -291,11 +297,13 @@ class _Round:
         *,
         sent: bool = True,
         chance: float | None = None,
+        now: float | None = None,
     ) -> None:
         """Write down what the attempt came to. Repeats while Redis is away: what is known
         now would be lost with the process.
         """
-        ledger, now = self.owner.ledger, self.owner.ledger.clock()
+        ledger = self.owner.ledger
+        now = ledger.clock() if now is None else now
         metrics.DELIVERIES.labels(self.sink.id, result.outcome).inc()
         attempt = attempt_of(claim, result, now, time.monotonic() - started)
         if result.outcome == "delivered":
@@ -303,14 +311,14 @@ class _Round:
             if alert is not None and claim.done_revision == 0 and not claim.receipt:
                 waited_s = now - alert.screened_at.timestamp()
                 metrics.SCREENED_TO_DELIVERED.observe(max(waited_s, 0.0))
-            await _insist(lambda: ledger.receipt(claim, revision, result.receipt, attempt))
+            await insist(lambda: ledger.receipt(claim, revision, result.receipt, attempt))
             return
         draw = self.owner.chance if chance is None else lambda: chance
         step = plan(result, claim, now, self.sink.pace, draw, sent=sent)
         if isinstance(step, Retry):
             next_at = datetime.fromtimestamp(step.due, UTC)
             attempt = msgspec.structs.replace(attempt, next_at=next_at)
-            await _insist(lambda: ledger.retry(claim, step, attempt))
+            await insist(lambda: ledger.retry(claim, step, attempt))
             return
         await self._bury(claim, step, attempt)
 
@@ -338,7 +346,7 @@ class _Round:
         )
         await self.owner.dead_letter(letter)
         ledger = self.owner.ledger
-        await _insist(lambda: ledger.bury(claim, end.unknown, off, attempt))
+        await insist(lambda: ledger.bury(claim, end.unknown, off, attempt))
 
 
 def open_deliveries(
@@ -367,34 +375,3 @@ async def _guarded(call: Awaitable[Result | None]) -> Result | None:
         raise
     except Exception as error:  # noqa: BLE001 - the border of a port: one message, not the line
         return Result("unknown", detail=f"the sink failed: {error!r}"[:300])
-
-
-async def _insist(write: Callable[[], Awaitable[bool]]) -> None:
-    """Repeat a write until Redis takes it; every ledger write may be repeated."""
-    wait_s = 0.1
-    while True:
-        try:
-            await write()
-            return
-        except RedisError:
-            _heed_cancellation()
-            await asyncio.sleep(wait_s)
-            wait_s = min(2 * wait_s, _MAX_REDIS_WAIT_S)
-
-
-async def _wait(seconds: float, *events: asyncio.Event) -> None:
-    """Wait until one of the events or the time is over."""
-    _heed_cancellation()
-    tasks = [asyncio.ensure_future(event.wait()) for event in events]
-    try:
-        await asyncio.wait(tasks, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()
-
-
-def _heed_cancellation() -> None:
-    """redis-py drops a cancellation that comes while it connects (`connect_check_health`)."""
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError

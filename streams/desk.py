@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Final, Protocol
 
 import msgspec
 import structlog
@@ -38,6 +39,8 @@ PLACES = ("noted", "edited", "stored", "decided", "done", "sent")
 # How soon what another process wrote down is found here, if it does not tell us: less often while
 # there is nothing.
 LOOK_EVERY_S, IDLE_LOOK_S, AGAIN_S = 0.5, 2.0, 0.05
+EDITS: Final = ("merge", "split", "mute", "unmute")
+MOST_HEARD: Final = 1_000
 _MAX_NOTE_CHARS = 80
 _log = structlog.get_logger(__name__)
 
@@ -76,6 +79,10 @@ class FeedbackKeeper(Protocol):
         """Keep it; once by its id."""
         ...
 
+    async def since(self, at: datetime) -> list[Feedback]:
+        """What was decided then or later, oldest first."""
+        ...
+
 
 @dataclass(slots=True)
 class EditorDesk:
@@ -88,6 +95,8 @@ class EditorDesk:
     reached: Callable[[str], None] = lambda place: None
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     _woken: asyncio.Event = field(default_factory=asyncio.Event)
+    # What this process has heard lately, should Redis forget it before it is done.
+    _heard: deque[Feedback] = field(default_factory=lambda: deque(maxlen=MOST_HEARD))
 
     def wake(self) -> None:
         """Look now at what was written down: somebody did."""
@@ -100,8 +109,35 @@ class EditorDesk:
             RedisError: it is not written; say so to the person.
         """
         await self.choices.put(feedback)
+        self._heard.append(feedback)
         self.reached("noted")
         self._woken.set()
+
+    async def note_again(self) -> None:
+        """Redis was emptied: write down what this process has heard. What Redis knows to be done
+        stays done, what was done before it was emptied comes to the same.
+
+        Raises:
+            RedisError: repeat it.
+        """
+        for feedback in list(self._heard):
+            await self.choices.put(feedback)
+        self._woken.set()
+
+    async def redo(self, feedback: Feedback) -> Sequence[Alert] | None:
+        """Do what was decided before Redis was emptied, but tell Kafka's `feedback` nothing: it
+        is from there. The alerts that follow from it; None when its story, or the place where
+        it was told, is not known (yet): then nothing was changed. Repeatable.
+
+        Raises:
+            RedisError: repeat it.
+        """
+        try:
+            alerts = await self._edit(feedback)
+        except LookupError:
+            return None
+        shown = await self._show(feedback)
+        return alerts if shown or edits_story(feedback) else None
 
     async def take(self, feedback: Feedback) -> None:
         """Write the choice down and do it; returns when it is done. Waits while Redis is away;
@@ -255,8 +291,10 @@ class EditorDesk:
             return feedback.article_id
         return max(alert.story.reports, key=lambda report: report.reported_at).article_id
 
-    async def _show(self, feedback: Feedback) -> None:
-        """Bring the messages up to it: in one place, or wherever the story was told."""
+    async def _show(self, feedback: Feedback) -> bool:
+        """Bring the messages up to it: in one place, or wherever the story was told. False where
+        it was told nowhere.
+        """
         places = [feedback.destination]
         if not feedback.destination:
             places = [place.id for place in await self.ledger.destinations()]
@@ -267,8 +305,8 @@ class EditorDesk:
             at=feedback.at,
             note=_note(feedback),
         )
-        for place in places:
-            await self.ledger.decide(place, feedback.story_id, verdict)
+        known = [await self.ledger.decide(each, feedback.story_id, verdict) for each in places]
+        return any(known)
 
     async def _send_outgoing(self, send: Send) -> bool:
         """Tell Kafka what it has not confirmed. Two workers may tell it twice: ids are the same."""
@@ -285,6 +323,11 @@ class EditorDesk:
 
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self.ledger.clock(), UTC)
+
+
+def edits_story(feedback: Feedback) -> bool:
+    """Whether it changes the story itself; a mute of one channel does not."""
+    return feedback.verdict in EDITS and not (feedback.verdict == "mute" and feedback.destination)
 
 
 def open_editor_desk(

@@ -238,7 +238,8 @@ class Ledger:
         """Never again, unless a higher revision or a replayed alert wants it. Call it after
         the dead letter is confirmed. `off` turns the whole destination off and says why.
         """
-        retry = Retry(due=0, unknown=unknown)
+        settled_at = self.clock() + LEASE_S - SEND_WITHIN_S if unknown else 0.0
+        retry = Retry(due=0, unknown=unknown, settled_at=settled_at)
         return await self._settle(claim, "dead", claim.revision, retry, off=off, attempt=attempt)
 
     async def apart(self, claim: Claim, due: float) -> bool:

@@ -95,14 +95,25 @@ def wishes(
     those that want the alert, in the order configured. Several of them: the one that is
     told first decides when, and the lowest cap holds. `starts`: when each subscription began.
     """
+    return [
+        _wish(place, followers, alert, now, starts, threshold=threshold)
+        for place, followers in _places(subscriptions)
+    ]
+
+
+def _places(
+    subscriptions: Sequence[SubscriptionSettings],
+) -> list[tuple[tuple[str, str], list[SubscriptionSettings]]]:
+    """Every place, as it is written first, and who leads to it: "#desk" and "desk" are one."""
+    written: dict[tuple[str, str], tuple[str, str]] = {}
     leading: dict[tuple[str, str], list[SubscriptionSettings]] = {}
     for subscription in subscriptions:
-        for place in dict.fromkeys((target.sink, target.to) for target in subscription.deliver):
-            leading.setdefault(place, []).append(subscription)
-    return [
-        _wish((sink, target), followers, alert, now, starts, threshold=threshold)
-        for (sink, target), followers in leading.items()
-    ]
+        for target in subscription.deliver:
+            same = (target.sink, target.to.removeprefix("#"))
+            followers = leading.setdefault(written.setdefault(same, (target.sink, target.to)), [])
+            if subscription not in followers:
+                followers.append(subscription)
+    return list(leading.items())
 
 
 def _wish(
@@ -196,7 +207,9 @@ def _quiet_until(hours: str, now: datetime) -> float:
     if not quiet:
         return 0.0
     day = here.date() + timedelta(days=clock >= end)
-    return datetime.combine(day, end, here.tzinfo).timestamp()
+    # A clock that is put back shows the end twice: it is quiet until the second.
+    ends = (datetime.combine(day, end.replace(fold=fold), here.tzinfo) for fold in (0, 1))
+    return max(moment.timestamp() for moment in ends)
 
 
 def _any_of(wanted: tuple[str, ...], given: set[str]) -> bool:

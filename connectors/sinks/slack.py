@@ -130,15 +130,11 @@ class SlackSink:
                 found = await self._history.find_story(delivery)
                 if found is None:
                     return None
-                receipt = {"channel": found.channel, "ts": found.ts, "told": found.told}
-                if found.among_others:
-                    receipt = {"channel": found.channel, "bundle": found.ts}
+                receipt = {"channel": found.channel, "bundle": found.ts}
+                if not found.among_others:
+                    receipt = _kept(found.channel, found.ts, found.revision, found.told)
                 return Result("delivered", receipt, status=200, revision=found.revision)
-            channel = delivery.receipt["channel"]
-            if _news(delivery) is None or not await self._history.has_news(delivery, channel, ts):
-                # Editing again is harmless, so only the thread has to be looked at.
-                return None
-            return Result("delivered", _receipt(delivery, channel, ts), status=200)
+            return await self._look_into_thread(delivery, delivery.receipt["channel"], ts)
         except Exception as error:  # noqa: BLE001 - as above
             if slack_error(error) in GONE:
                 return None
@@ -150,6 +146,19 @@ class SlackSink:
                 return None
             detail = f"looking back: {seen.detail}"
             return Result("unknown", {}, seen.retry_after_s, detail, seen.status)
+
+    async def _look_into_thread(self, delivery: Delivery, channel: str, ts: str) -> Result | None:
+        """Whether the thread has been told more than the receipt knows. Editing again is
+        harmless, so only the thread has to be looked at.
+        """
+        if _news(delivery) is None:
+            return None
+        known = int(delivery.receipt.get("revision") or delivery.previous_revision)
+        found = await self._history.find_news(delivery, channel, ts)
+        if found is None or found.revision <= known:
+            return None
+        receipt = _kept(channel, ts, found.revision, found.told)
+        return Result("delivered", receipt, status=200, revision=found.revision)
 
     async def check(self) -> str:
         """Whether the token is good and may write and look back, and the app token too."""
@@ -241,7 +250,13 @@ def _news(delivery: Delivery) -> News | None:
 
 
 def _receipt(delivery: Delivery, channel: str, ts: str) -> dict[str, str]:
-    return {"channel": channel, "ts": ts, "told": encode_told(told_of(delivery.alert))}
+    alert = delivery.alert
+    return _kept(channel, ts, alert.story.revision, encode_told(told_of(alert)))
+
+
+def _kept(channel: str, ts: str, revision: int, told: str) -> dict[str, str]:
+    """What the ledger keeps of a message: where it is, and what it and its thread have told."""
+    return {"channel": channel, "ts": ts, "revision": str(revision), "told": told}
 
 
 def _fields(message: Message) -> dict[str, Any]:

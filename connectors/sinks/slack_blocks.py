@@ -13,6 +13,7 @@ from connectors.sinks.plain_text import one_line
 from connectors.sinks.sink import Verdict
 from connectors.sinks.slack_text import (
     MAX_FALLBACK_CHARS,
+    MAX_TEXT_CHARS,
     Block,
     context,
     escape,
@@ -27,6 +28,8 @@ EVENT_TYPE = "wirebell_story"
 _MAX_SUMMARY_CHARS = 500
 _MAX_PUBLISHERS = 8
 _MAX_WORDS = 8
+# Room for the line that counts the others.
+_MORE_CHARS = 30
 _CHOSEN = {
     "relevant": "relevant",
     "not_relevant": "not relevant",
@@ -62,7 +65,7 @@ def story_message(
     `updated_at` when it is an edit; `choices` are its buttons, `verdicts` what people chose.
     """
     story = alert.story
-    title = " · ".join(part for part in (_flag(alert), story.headline) if part)
+    title = " · ".join(part for part in (flag(alert), story.headline) if part)
     blocks = [header(title)]
     if story.withdrawn or story.corrected:
         word = "Withdrawn" if story.withdrawn else "Correction"
@@ -77,7 +80,7 @@ def story_message(
         blocks.append(marked_section(_publishers(story, zone)))
     blocks.append(context(_times(alert, zone, sent_at, updated_at)))
     if verdicts:
-        blocks.append(context(_decided(verdicts, zone)))
+        blocks.append(context(*_decided(verdicts, zone)))
     if choices is not None:
         blocks.append(choices)
     names = ", ".join(report.publisher for report in story.reports[:3])
@@ -107,7 +110,8 @@ def metadata(alert: Alert, part: str, delivery_id: str = "") -> dict[str, Any]:
     return {"event_type": EVENT_TYPE, "event_payload": payload}
 
 
-def _flag(alert: Alert) -> str:
+def flag(alert: Alert) -> str:
+    """What stands before the headline: that it is no longer so, or how urgent it is."""
     if alert.story.withdrawn:
         return "WITHDRAWN"
     if alert.story.merged_into:
@@ -155,22 +159,22 @@ def _why(story: Story) -> str:
 
 
 def _publishers(story: Story, zone: ZoneInfo) -> list[str]:
-    shown = [
-        " ".join(
-            part
-            for part in (
-                f"{number}.",
-                _clock(report.reported_at, zone),
-                _name(report),
-                link(report.url),
-                f"“{escape(report.title, 90)}”" if report.title else "",
-            )
-            if part
+    """Who reported it, the first first; what does not fit is counted."""
+    lines: list[str] = []
+    for number, report in enumerate(story.reports[:_MAX_PUBLISHERS], start=1):
+        parts = (
+            f"{number}.",
+            clock(report.reported_at, zone, story.first_seen),
+            _name(report),
+            link(report.url),
+            f"“{escape(report.title, 90)}”" if report.title else "",
         )
-        for number, report in enumerate(story.reports[:_MAX_PUBLISHERS], start=1)
-    ]
-    more = len(story.reports) - _MAX_PUBLISHERS
-    return [*shown, f"and {more} more"] if more > 0 else shown
+        line = " ".join(part for part in parts if part)
+        if len("\n".join([*lines, line])) > MAX_TEXT_CHARS - _MORE_CHARS:
+            break
+        lines.append(line)
+    more = len(story.reports) - len(lines)
+    return [*lines, f"and {more} more"] if more > 0 else lines
 
 
 def _name(report: Report) -> str:
@@ -184,24 +188,28 @@ def _newest(story: Story) -> Report | None:
 def _times(
     alert: Alert, zone: ZoneInfo, sent_at: datetime | None, updated_at: datetime | None
 ) -> str:
+    first_seen = alert.story.first_seen
     moments = {
         "published": alert.published_at,
         "seen": alert.fetched_at,
         "sent": sent_at,
         "updated": updated_at,
     }
-    parts = [f"{word} {_clock(moment, zone)}" for word, moment in moments.items() if moment]
-    day = alert.story.first_seen.astimezone(zone).strftime("%d %b %Y")
+    parts = [f"{word} {clock(at, zone, first_seen)}" for word, at in moments.items() if at]
+    day = first_seen.astimezone(zone).strftime("%d %b %Y")
     return " · ".join([f"{day} {zone.key}", *parts, f"story {alert.story.id}"])
 
 
-def _decided(verdicts: Sequence[Verdict], zone: ZoneInfo) -> str:
-    return " · ".join(
+def _decided(verdicts: Sequence[Verdict], zone: ZoneInfo) -> list[str]:
+    return [
         f"{_CHOSEN.get(each.choice, each.choice)}{f' ({each.note})' if each.note else ''}: "
-        f"{each.who or 'somebody'} {_clock(each.at, zone)}"
+        f"{each.who or 'somebody'} {clock(each.at, zone, each.at)}"
         for each in verdicts
-    )
+    ]
 
 
-def _clock(moment: datetime, zone: ZoneInfo) -> str:
-    return moment.astimezone(zone).strftime("%H:%M")
+def clock(moment: datetime, zone: ZoneInfo, day: datetime) -> str:
+    """The time in a zone, with its date where that is another than the `day` that is named."""
+    here = moment.astimezone(zone)
+    same = here.date() == day.astimezone(zone).date()
+    return here.strftime("%H:%M" if same else "%d %b %H:%M")

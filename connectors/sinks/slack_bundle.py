@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from connectors.records import Alert, Priority
 from connectors.sinks.sink import Reason
-from connectors.sinks.slack_blocks import EVENT_TYPE, Message
+from connectors.sinks.slack_blocks import EVENT_TYPE, Message, clock, flag
 from connectors.sinks.slack_text import (
     MAX_FALLBACK_CHARS,
     Block,
@@ -36,13 +36,14 @@ def bundle_message(alerts: Sequence[Alert], reason: Reason, zone: ZoneInfo) -> M
     """
     ordered = sorted(alerts, key=lambda alert: (_RANK[alert.priority], alert.screened_at))
     title = _title(len(ordered), reason)
-    lines = [_line(alert, zone) for alert in ordered[:_SHOWN]]
+    newest = max(alert.screened_at for alert in ordered)
+    lines = [_line(alert, zone, newest) for alert in ordered[:_SHOWN]]
     blocks: list[Block] = [header(title)]
     blocks += [marked_section([line]) for line in lines]
     if len(ordered) > _SHOWN:
         blocks.append(marked_section([f"and {len(ordered) - _SHOWN} more"]))
     blocks.append(context("A story that grows gets a message of its own."))
-    headlines = "; ".join(alert.story.headline for alert in ordered[:_SHOWN])
+    headlines = "; ".join(_headline(alert) for alert in ordered[:_SHOWN])
     text = escape(f"{title}: {headlines}", MAX_FALLBACK_CHARS)
     stories = {alert.story.id: alert.story.revision for alert in ordered}
     names = ",".join(sorted(alert.id for alert in ordered))
@@ -69,22 +70,23 @@ def _title(number: int, reason: Reason) -> str:
             return stories
 
 
-def _line(alert: Alert, zone: ZoneInfo) -> str:
+def _headline(alert: Alert) -> str:
+    """As it stands now: a story may have been withdrawn before anybody was told of it."""
+    return " · ".join(part for part in (flag(alert), alert.story.headline) if part)
+
+
+def _line(alert: Alert, zone: ZoneInfo, newest: datetime) -> str:
     story = alert.story
-    urgent = "🟠 " if alert.priority == "urgent" else ""
     topics = ", ".join(escape(score.label, 40) for score in story.topics[:2])
     first = story.reports[0] if story.reports else None
     where = ", ".join(escape(place.name, 40) for place in story.places[:1])
     told = " · ".join(part for part in (topics, where) if part)
     source = "" if first is None else f"{escape(first.publisher, 60)} {_link(first.url)}".strip()
-    parts = [f"{_clock(alert.screened_at, zone)} {urgent}*{escape(story.headline, 120) or '…'}*"]
+    when = clock(alert.screened_at, zone, newest)
+    parts = [f"{when} *{escape(_headline(alert), 140) or '…'}*"]
     return " — ".join([*parts, *(part for part in (told, source) if part)])
 
 
 def _link(url: str) -> str:
     made = link(url)
     return made if len(made) <= _MAX_LINK_CHARS else ""
-
-
-def _clock(moment: datetime, zone: ZoneInfo) -> str:
-    return moment.astimezone(zone).strftime("%H:%M")

@@ -69,20 +69,26 @@ class SlackHistory:
                 return Found(channel, str(message["ts"]), int(among[story.id]), "", True)
         return None
 
-    async def has_news(self, delivery: Delivery, channel: str, ts: str) -> bool:
-        """Whether the thread of the message has what this delivery adds."""
+    async def find_news(self, delivery: Delivery, channel: str, ts: str) -> Found | None:
+        """What the thread of the message was told last of the story: of this revision, or of an
+        earlier one whose answer was lost.
+        """
+        last, story = None, delivery.alert.story.id
         cursor = ""
         for _ in range(_MAX_PAGES):
             answer = await self._client.conversations_replies(
                 channel=channel, ts=ts, limit=_PAGE, include_all_metadata=True, cursor=cursor
             )
             for message in answer["messages"]:
-                if _payload(message).get("delivery_id") == delivery.id:
-                    return True
+                payload = _payload(message)
+                if payload.get("part") == "news" and payload.get("story_id") == story:
+                    revision, told = int(payload.get("revision", 0)), str(payload.get("told", ""))
+                    if last is None or revision >= last.revision:
+                        last = Found(channel, ts, revision, told)
             cursor = (answer.get("response_metadata") or {}).get("next_cursor") or ""
             if not cursor:
                 break
-        return False
+        return last
 
     async def _history(self, channel: str, oldest: datetime) -> AsyncIterator[dict[str, Any]]:
         cursor = ""

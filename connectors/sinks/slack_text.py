@@ -41,24 +41,22 @@ def plain_section(text: str, limit: int) -> Block:
 
 
 def marked_section(lines: list[str]) -> Block:
-    """A paragraph of lines made by `escape`, `link` and our own words, cut by whole lines."""
-    kept, size = [], 0
+    """A paragraph of lines made by `escape`, `link` and our own words; a line that does not fit
+    is left out whole.
+    """
+    kept: list[str] = []
     for line in lines:
-        size += len(line) + 1
-        if size > MAX_TEXT_CHARS:
-            break
-        kept.append(line)
+        if len("\n".join([*kept, line])) <= MAX_TEXT_CHARS:
+            kept.append(line)
     text = "\n".join(kept) or "…"
     return {"type": "section", "text": {"type": "mrkdwn", "text": text, "verbatim": True}}
 
 
-def context(text: str) -> Block:
-    """Small print in which Slack parses nothing."""
-    shown = one_line(text, 500) or "…"
-    return {
-        "type": "context",
-        "elements": [{"type": "plain_text", "text": shown, "emoji": False}],
-    }
+def context(*texts: str) -> Block:
+    """Small print in which Slack parses nothing; up to ten texts."""
+    shown = [one_line(text, 500) or "…" for text in texts[:10]]
+    elements = [{"type": "plain_text", "text": text, "emoji": False} for text in shown]
+    return {"type": "context", "elements": elements}
 
 
 def link(url: str) -> str:

@@ -38,10 +38,11 @@ local function companions(dest)
 end
 
 -- A story that would ring beyond the cap waits for the end of the clock hour. True when so.
+-- One that was told among others rings once more when it gets a message of its own.
 local function over_cap(job, dest, rank)
   local hash = key('job', job)
-  local is = redis.call('HMGET', hash, 'together', 'pending', 'done', 'counted')
-  if rank == '0' or is[2] == '1' or tonumber(is[3] or '0') > 0 or is[4] == '1' then
+  local is = redis.call('HMGET', hash, 'together', 'pending', 'own', 'counted')
+  if rank == '0' or is[2] == '1' or is[3] == '1' or is[4] == '1' then
     return false
   end
   local waited = is[1] == 'cap' or is[1] == 'waking' or is[1] == 'digest'

@@ -4,7 +4,8 @@
 local MOST = 5
 local job, id, line, choice = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local hash = key('job', job)
-local is = redis.call('HMGET', hash, 'story', 'dest', 'sink', 'rank', 'lease', 'verdicts', 'own')
+local is = redis.call('HMGET', hash, 'story', 'dest', 'sink', 'rank', 'lease', 'verdicts', 'own',
+  'settle_until')
 if not is[1] then
   return 0
 end
@@ -29,7 +30,9 @@ end
 if is[7] == '1' and redis.call('EXISTS', key('alert', is[1])) == 1 then
   redis.call('HSET', hash, 'done', 0, 'failures', 0, 'again', 1)
   redis.call('HDEL', hash, 'dead', 'together')
-  schedule(job, is[2], is[4], math.max(now, tonumber(is[5] or '0')))
+  -- Not before an attempt in doubt has settled: looking back earlier would lie.
+  local settled = math.max(tonumber(is[5] or '0'), tonumber(is[8] or '0'))
+  schedule(job, is[2], is[4], math.max(now, settled))
   reindex(is[2], is[3])
 end
 return 1

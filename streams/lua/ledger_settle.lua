@@ -33,6 +33,9 @@ if what == 'receipt' or what == 'found' then
   if revision > done then
     done = revision
     redis.call('HSET', hash, 'done', done, 'receipt', receipt, 'own', own)
+    if own ~= '1' then
+      redis.call('HDEL', hash, 'counted')
+    end
   end
   redis.call('HSET', hash, 'told_at', now)
   redis.call('HDEL', about, 'failing_since')

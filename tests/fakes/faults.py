@@ -97,6 +97,11 @@ class Faults:
             return await _silence(request)
         return _reset(request)
 
+    @property
+    def pending(self) -> bool:
+        """Whether something will be applied later."""
+        return any(not task.done() for task in self._later)
+
     async def _apply_later(self, apply: Callable[[], web.Response], seconds: float) -> None:
         due = self.clock() + seconds
         while self.clock() < due:  # noqa: ASYNC110 - the clock may be one that a test moves

@@ -143,6 +143,17 @@ async def test_beyond_the_cap_of_an_hour_one_message_tells_how_many_more(rig: Ri
     assert (len(rang), "flash" in rang) == (4, True)
     assert bundles(rig) == [names(urgent) - set(rang)]
     assert rig.slack.messages[-1].body["text"].startswith("And 14 more in the last hour")
+    # What was told in that message grows: each would ring by itself now, and the cap holds;
+    # the message counts as one of the hour in which it came.
+    grown = [make_alert(alert.story.id, 2, priority="urgent") for alert in urgent]
+    more = [alert for alert in grown if alert.story.id not in rang]
+    await worker.accept(more)
+    async with rig.running(worker):
+        await eventually(lambda: len(alone(rig)) == 6)
+        rig.clock.forward(3_600)
+        await rig.until_idle()
+    assert bundles(rig)[1:] == [names(more) - set(alone(rig)[4:])]
+    assert rig.slack.messages[-1].body["text"].startswith("And 12 more in the last hour")
 
 
 async def test_a_receiver_of_webhooks_has_its_cap_and_its_summary_too(rig: Rig) -> None:

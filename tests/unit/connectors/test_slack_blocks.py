@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectors.records import Evidence, Place, Toll, TopicScore
-from connectors.sinks.sink import Reason
+from connectors.sinks.sink import Reason, Verdict
 from connectors.sinks.slack_blocks import Message, news_message, story_message
 from connectors.sinks.slack_bundle import MOST_TOGETHER, bundle_message
 from connectors.sinks.slack_text import link
@@ -137,6 +137,41 @@ def test_publishers_stand_in_order_of_their_first_report() -> None:
     blocks = story_message(make_alert(reports=reports), KYIV).blocks
     listed = blocks[3]["text"]["text"].splitlines()
     assert [line.split(" ")[1] for line in listed] == ["10:01", "10:02", "10:03", "10:04"]
+
+
+def test_who_does_not_fit_for_long_links_is_counted() -> None:
+    long = "https://gazette.example/" + "x" * 500
+    reports = tuple(make_report(number, url=long) for number in range(1, 12))
+    listed = story_message(make_alert(reports=reports), KYIV).blocks[3]["text"]["text"]
+    shown = listed.count(long)
+    assert 1 <= shown < 8
+    assert listed.splitlines()[-1] == f"and {11 - shown} more"
+
+
+def test_a_time_of_another_day_has_its_date() -> None:
+    reports = (make_report(1), make_report(2, MORNING + timedelta(days=2)))
+    late = MORNING + timedelta(days=2, minutes=5)
+    text = json.dumps(story_message(make_alert(reports=reports), KYIV, late).blocks)
+    assert "1. 10:00 Gazette 1" in text
+    assert "2. 06 Mar 10:00 Gazette 2" in text
+    assert "updated 06 Mar 10:05" in text
+
+
+def test_the_last_of_many_decisions_is_shown() -> None:
+    said = [
+        Verdict(f"v{number}", "wrong_topic", f"{number} " + "x" * 57, MORNING, "y" * 80)
+        for number in range(5)
+    ]
+    message = story_message(make_alert(), KYIV, MORNING, said)
+    assert check_message(shown(message)) == []
+    assert ": 4 xxx" in json.dumps(message.blocks[-1])
+
+
+def test_a_summary_says_what_was_withdrawn_before_it_was_told() -> None:
+    gone = make_alert(revision=2, kind="withdrawn", withdrawn=True)
+    message = bundle_message([gone, make_alert("s2", priority="urgent")], "waking", KYIV)
+    assert "*WITHDRAWN · Fuel depot" in message.blocks[2]["text"]["text"]
+    assert "WITHDRAWN · Fuel depot" in message.text
 
 
 def test_a_correction_is_written_into_the_first_message() -> None:

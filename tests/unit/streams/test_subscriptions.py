@@ -94,6 +94,13 @@ def test_two_subscriptions_into_one_channel_make_one_destination() -> None:
     ]
 
 
+def test_a_channel_is_one_place_with_its_sign_and_without() -> None:
+    signed = wish("signed", deliver=(Target(sink="slack", to="#desk"),))
+    bare = wish("bare", deliver=(Target(sink="slack", to="desk"),))
+    places = [each.destination for each in wishes([signed, bare], make_alert(), MORNING)]
+    assert places == [Destination("slack", "#desk", ("signed", "bare"))]
+
+
 def test_a_destination_that_nobody_wants_told_is_named_as_such() -> None:
     assert wishes([wish(topics=("bombing",))], make_alert(), MORNING) == [
         Wish(Destination("slack", "C1", ()), False)
@@ -111,6 +118,10 @@ def test_a_destination_that_nobody_wants_told_is_named_as_such() -> None:
         ("13:00-13:00 UTC", "2026-03-04T13:00", None),
         # The night in which clocks go forward.
         ("23:00-07:00 Europe/Kyiv", "2026-03-28T22:00", "2026-03-29T04:00"),
+        # The night in which they go back, from 04:00 to 03:00: the end comes twice.
+        ("23:00-03:30 Europe/Kyiv", "2026-10-25T00:10", "2026-10-25T01:30"),
+        ("23:00-03:30 Europe/Kyiv", "2026-10-25T01:10", "2026-10-25T01:30"),
+        ("23:00-03:30 Europe/Kyiv", "2026-10-25T01:30", None),
     ],
 )
 def test_quiet_hours_hold_until_they_end_and_a_flash_breaks_through(
