@@ -218,7 +218,14 @@ class _Remembered(dict[str, Any]):
         return found
 
 
-_TOKENS: Final = _Remembered(lambda piece: tuple(_TOKEN.findall(piece)))
+def _tokens_of(piece: str) -> tuple[str, ...]:
+    # Most pieces are a word, or one with a full stop that the word keeps.
+    if piece.isalpha() or (piece[-1:] == "." and piece[:-1].isalpha()):
+        return (piece,)
+    return tuple(_TOKEN.findall(piece))
+
+
+_TOKENS: Final = _Remembered(_tokens_of)
 _CAPITAL: Final = _Remembered(lambda token: token[0].isupper())
 
 

@@ -20,7 +20,6 @@ from typing import Final
 
 import numpy as np
 import rensa
-from numpy.typing import NDArray
 
 from classifiers import translations
 
@@ -120,7 +119,8 @@ def fingerprints(
 
 def weigh(title: str, body: str, language: str = "") -> dict[int, float]:
     """The terms of a text, by hash, with rarity times log count; names count more."""
-    counted = title.split() * TITLE_COUNT + body[:LEAD_CHARS].split() + body[:MAX_CHARS].split()
+    named, lead, weighed = map(_pieces, (title, body[:LEAD_CHARS], body[:MAX_CHARS]))
+    counted = named * TITLE_COUNT + lead + weighed
     known = _known(language)
     totals: dict[int, int] = {}
     strengths: dict[int, float] = {}
@@ -190,7 +190,16 @@ def term_hash(term: str) -> int:
     return zlib.crc32(term.encode("utf-8", "surrogatepass"))
 
 
-class _Known(dict[str, tuple[tuple[str, ...], tuple[tuple[int, float], ...]]]):
+def _pieces(text: str) -> list[str]:
+    """What stands between two spaces, most of it words: full stops and commas part words too."""
+    return text.replace(".", " ").replace(",", " ").split()
+
+
+#: The folded words of a piece of text, and its terms with how strongly each speaks.
+_Meant = tuple[tuple[str, ...], tuple[tuple[int, float], ...]]
+
+
+class _Known(dict[str, _Meant]):
     """What is worked out of a piece of text between two spaces, once: its folded words, and the
     terms of each with their strength. Pieces repeat; who holds the most begins anew.
     """
@@ -198,10 +207,15 @@ class _Known(dict[str, tuple[tuple[str, ...], tuple[tuple[int, float], ...]]]):
     def __init__(self, language: str) -> None:
         self._language = language
 
-    def __missing__(self, piece: str) -> tuple[tuple[str, ...], tuple[tuple[int, float], ...]]:
-        raws = _WORD.findall(piece)
-        terms = tuple(term for raw in raws for term in _terms(raw, self._language))
-        found = tuple(map(fold, raws)), terms
+    def __missing__(self, piece: str) -> _Meant:
+        if piece.isalnum():
+            found: _Meant = (fold(piece),), _terms(piece, self._language)
+        else:
+            parts = [self[raw] for raw in _WORD.findall(piece)]
+            found = (
+                tuple(word for words, _ in parts for word in words),
+                tuple(term for _, terms in parts for term in terms),
+            )
         if len(piece) <= _MAX_KNOWN_CHARS:
             if len(self) >= _MAX_KNOWN:
                 self.clear()
@@ -252,7 +266,7 @@ def _terms(raw: str, language: str) -> tuple[tuple[int, float], ...]:
 
 
 def _rarity_of(term: int) -> float:
-    return float(_rarity()[term & ((1 << RARITY_BITS) - 1)]) / RARITY_STEPS
+    return _rarity()[term & ((1 << RARITY_BITS) - 1)] / RARITY_STEPS
 
 
 #: Rarity is stored in steps of 1/16 in one byte.
@@ -260,12 +274,12 @@ RARITY_STEPS: Final = 16
 
 
 @functools.cache
-def _rarity() -> NDArray[np.uint8]:
+def _rarity() -> bytes:
     """Rarity by the low bits of a term's hash; a term never seen is as rare as can be."""
     with np.load(RARITY_PATH, allow_pickle=False) as stored:
         table = np.asarray(stored["rarity"], dtype=np.uint8)
     assert table.shape == (1 << RARITY_BITS,)
-    return table
+    return table.tobytes()
 
 
 def _unit(weights: dict[int, float]) -> tuple[tuple[int, int], ...]:
@@ -279,7 +293,7 @@ def _unit(weights: dict[int, float]) -> tuple[tuple[int, int], ...]:
 
 def _bag(text: str, language: str) -> list[str]:
     """The distinct folded words of a text, in order of first use."""
-    known, pieces = _known(language), dict.fromkeys(text[: 8 * _MAX_SIGNATURE_WORDS].split())
+    known, pieces = _known(language), dict.fromkeys(_pieces(text[: 8 * _MAX_SIGNATURE_WORDS]))
     words = dict.fromkeys([word for piece in pieces for word in known[piece][0]])
     return list(words)[:_MAX_SIGNATURE_WORDS]
 
