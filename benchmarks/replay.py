@@ -3,7 +3,8 @@
 `python -m benchmarks.replay FILE.jsonl.gz` starts an embedded broker and Redis, `wirebell
 kafka-topics`, `wirebell worker` and `wirebell sources`, waits until every article is decided
 and every alert delivered, and prints what came out. With `--bootstrap-servers` it uses that
-Kafka instead.
+Kafka instead. With `--check` it ends with exit code 1 where an article was lost or became a dead
+letter, and names what.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ from streams.heartbeat import decode_heartbeat
 from streams.keys import Keys
 
 QUIET_S = 3.0
+#: Nothing has moved for so long although articles are missing: they are lost.
+LOST_S = 120.0
 CONFIG = """
 [[sources]]
 type = "files"
@@ -52,6 +55,7 @@ class Outcome:
     processes; `cpu_s` is what the worker used of its core.
     """
 
+    expected: int
     articles: int
     seconds: float
     cpu_s: float
@@ -59,14 +63,39 @@ class Outcome:
     counts: Mapping[str, float]
     log: str
 
+    @property
+    def alerts(self) -> int:
+        """Alerts of every kind that rang."""
+        return int(self._sum("wirebell_alerts_total"))
+
+    def faults(self) -> list[str]:
+        """What must not be, in words: articles lost, dead letters, nothing to replay at all."""
+        found = []
+        if not self.expected:
+            found.append("the file holds no article")
+        if self.articles < self.expected:
+            found.append(f"{self.expected - self.articles:,} of {self.expected:,} articles lost")
+        letters = int(self._sum("wirebell_dead_letters_total"))
+        if letters:
+            found.append(f"{letters:,} dead letters")
+        return found
+
+    def _sum(self, name: str) -> float:
+        return sum(value for key, value in self.counts.items() if key.partition("{")[0] == name)
+
     def summary(self) -> str:
         """A readable table."""
         rows = [
             ("articles", f"{self.articles:,}"),
+            ("articles in the file", f"{self.expected:,}"),
             ("seconds", f"{self.seconds:.1f}"),
             ("articles a second, end to end", f"{self.articles / self.seconds:,.0f}"),
-            ("articles a CPU second of the worker", f"{self.articles / self.cpu_s:,.0f}"),
+            (
+                "articles a CPU second of the worker",
+                f"{self.articles / max(self.cpu_s, 0.01):,.0f}",
+            ),
             ("stories", f"{self.stories:,}"),
+            ("alerts", f"{self.alerts:,}"),
             *((name, f"{value:,.0f}") for name, value in sorted(self.counts.items())),
         ]
         return "\n".join(f"{name:<55}{value:>12}" for name, value in rows)
@@ -92,7 +121,7 @@ def replay(
     """Run the line over `path`, with its state under `folder`.
 
     Raises:
-        TimeoutError: not everything was decided and delivered in time.
+        TimeoutError: things still moved at the deadline.
     """
     with ExitStack() as stack:
         store = stack.enter_context(EmbeddedRedis(folder / "redis"))
@@ -118,8 +147,10 @@ def replay(
         worker = stack.enter_context(_process("worker", environment, folder))
         stack.enter_context(_process("sources", environment, folder))
         client = redis.Redis.from_url(store.url)
-        counts, finished = _wait(client, count_articles(path), began + deadline_s)
+        expected = count_articles(path)
+        counts, finished = _wait(client, expected, began + deadline_s)
         return Outcome(
+            expected=expected,
             articles=int(counts["wirebell_articles_screened_total"]),
             seconds=finished - began,
             cpu_s=cpu_s(worker.pid),
@@ -130,18 +161,19 @@ def replay(
 
 
 def _wait(client: redis.Redis, expected: int, deadline: float) -> tuple[Counter[str], float]:
-    """Wait until all is decided and nothing has moved for a while; when it stopped moving."""
+    """Wait until all is decided and nothing has moved for a while, or nothing moves any more;
+    the counts, and when they stopped moving.
+    """
     last: Counter[str] = Counter()
     moved = time.monotonic()
     while True:
         counts = _counts(client)
         if counts != last:
             last, moved = counts, time.monotonic()
-        elif (
-            counts["wirebell_articles_screened_total"] >= expected
-            and time.monotonic() - moved > QUIET_S
-        ):
-            return counts, moved
+        else:
+            decided = counts["wirebell_articles_screened_total"] >= expected
+            if time.monotonic() - moved > (QUIET_S if decided else LOST_S):
+                return counts, moved
         if time.monotonic() > deadline:
             raise TimeoutError(f"expected {expected} articles; got {dict(counts)}")
         time.sleep(0.2)
@@ -192,11 +224,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("file", type=Path)
     parser.add_argument("--bootstrap-servers", default="")
+    parser.add_argument("--check", action="store_true", help="fail on lost articles, dead letters")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         outcome = replay(arguments.file.resolve(), Path(folder), arguments.bootstrap_servers)
     print(f"Python {platform.python_version()}, {os.cpu_count()} cores")
     print(outcome.summary())
+    faults = outcome.faults()
+    if arguments.check and faults:
+        sys.exit("; ".join(faults))
 
 
 if __name__ == "__main__":
