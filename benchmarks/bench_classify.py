@@ -18,6 +18,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
+import psutil
 import scipy
 import sklearn
 from sklearn.feature_extraction.text import TfidfVectorizer
@@ -29,6 +30,8 @@ from classifiers import examples, reader, reader_file
 from classifiers.artifact import SHIPPED
 from classifiers.examples import read_own_texts, read_rows
 from classifiers.model import TopicModel
+from classifiers.quick_encoder import QuickEncoder
+from classifiers.reader_file import ReaderParts
 from classifiers.topics import TOPIC_IDS
 
 TEXT_CHARS = 3_000
@@ -36,6 +39,9 @@ N_TEXTS = 512
 BATCHES = (1, 8, 64, 512)
 ROUNDS = 5
 ROUND_CPU_S = 0.5
+ARRIVALS_S, N_ARRIVALS = 50, 1_500
+#: As much as a worker takes together (streams.batches).
+MOST_AT_ONCE = 256
 
 
 def main() -> None:
@@ -75,30 +81,92 @@ def main() -> None:
 
 def _tell_slow(fast: TopicModel, texts: Sequence[str]) -> None:
     """What the slow reader costs, on texts as they come."""
-    before, started, worked = _peak_mib(), time.perf_counter(), time.process_time()
+    before, held = _peak_mib(), _mib()
+    started, worked = time.perf_counter(), time.process_time()
     slow = reader.shipped()
     if slow is None or not texts:
         print("slow reader: not measured, no reader or no natural mix here")
         return
+    looked = time.process_time() - worked
     slow.opinions(["One."])
     print(
-        f"slow reader: load and first answer {time.perf_counter() - started:.2f} s "
+        f"slow reader: looked at in {looked:.2f} s of CPU; "
+        f"load and first answer {time.perf_counter() - started:.2f} s "
         f"({time.process_time() - worked:.2f} of CPU), "
-        f"{_peak_mib() - before:.0f} MiB more at peak (all together {_peak_mib():.0f} MiB), "
+        f"{_mib() - held:.0f} MiB more kept, {_peak_mib() - before:.0f} MiB more at peak "
+        f"(all together {_peak_mib():.0f} MiB), "
         f"artifact {reader_file.SHIPPED.stat().st_size / 2**20:.1f} MiB"
     )
     both = TopicModel.load()
-    columns = [TOPIC_IDS.index(topic) for topic in slow.topic_ids]
-    doubtful = slow.doubtful(fast.predict(texts)[:, columns])
+    doubtful = list(both.read(texts).first)
     print(f"of {len(texts)} reports as they come {len(doubtful) / len(texts):.1%} are read slowly")
     alone, mixed = _in_turn(texts, 64, fast.predict, both.predict)
     print(f"batches of 64 of them: fast alone {_told(alone)}, with the reader {_told(mixed)}")
+    parts = reader_file.load(reader_file.SHIPPED)
+    _tell_engines(parts, [texts[row] for row in doubtful])
+    for name, model in (("fast alone", fast), ("with the reader", both)):
+        _tell_waits(name, model, texts)
     single = [_seconds_for_one(both, texts[row]) for row in doubtful[:40]]
     if single:
         print(
             f"one doubtful report: p50 {statistics.median(single) * 1e3:.1f} ms, "
             f"p99 {np.percentile(single, 99) * 1e3:.1f} ms"
         )
+
+
+def _tell_engines(parts: ReaderParts, texts: Sequence[str]) -> None:
+    """The network on whole numbers beside the one in floats, on what is doubtful."""
+    quick, exact, cut = (
+        QuickEncoder(parts.arrays, parts.heads),
+        parts.encoder(),
+        parts.segmentation(),
+    )
+    pieces = [cut.ids(text, len(parts.arrays["positions"])) for text in texts]
+    taken: dict[str, list[float]] = {"whole numbers": [], "floats": []}
+    for _ in range(ROUNDS):
+        for name, encoder in (("whole numbers", quick), ("floats", exact)):
+            started = time.process_time()
+            for ids in pieces:
+                encoder.logits(ids)
+            taken[name].append((time.process_time() - started) / len(pieces) * 1e3)
+    away = max(float(np.abs(quick.logits(ids) - exact.logits(ids)).max()) for ids in pieces)
+    told = ", ".join(f"{name} {statistics.median(ms):.1f} ms" for name, ms in taken.items())
+    mean = statistics.mean(map(len, pieces))
+    print(
+        f"the network alone, {mean:.0f} pieces a text: {told}; {away:.4f} of a logit apart at most"
+    )
+
+
+def _tell_waits(name: str, model: TopicModel, texts: Sequence[str]) -> None:
+    """How long reports wait for their answers where ARRIVALS_S come a second, at random, to one
+    worker that takes all that is there; and where MOST_AT_ONCE are there at once. Time is CPU time:
+    other work on the machine does not count.
+    """
+    rng = random.Random(11)
+    arrived, now = [], 0.0
+    for _ in range(N_ARRIVALS):
+        now += rng.expovariate(ARRIVALS_S)
+        arrived.append(now)
+    chosen = [rng.choice(texts) for _ in arrived]
+    waits, at, clock = [], 0, 0.0
+    while at < len(arrived):
+        clock = max(clock, arrived[at])
+        end = at
+        while end < len(arrived) and arrived[end] <= clock and end - at < MOST_AT_ONCE:
+            end += 1
+        started = time.process_time()
+        model.predict(chosen[at:end])
+        clock += time.process_time() - started
+        waits += [clock - moment for moment in arrived[at:end]]
+        at = end
+    p50, p99 = np.percentile(waits, [50, 99]) * 1e3
+    started = time.process_time()
+    model.predict(chosen[:MOST_AT_ONCE])
+    full = time.process_time() - started
+    print(
+        f"{ARRIVALS_S} a second, {name}: answered after p50 {p50:.1f} ms, p99 {p99:.1f} ms; "
+        f"{MOST_AT_ONCE} at once: after {full * 1e3:.0f} ms"
+    )
 
 
 def _natural(directory: Path) -> list[str]:
@@ -155,6 +223,10 @@ def _seconds_for_one(model: TopicModel, text: str) -> float:
 
 def _told(rates: list[float]) -> str:
     return f"{statistics.median(rates):,.0f} ±{(max(rates) - min(rates)) / 2:,.0f}"
+
+
+def _mib() -> float:
+    return psutil.Process().memory_info().rss / 2**20
 
 
 def _peak_mib() -> float:
