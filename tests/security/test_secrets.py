@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import base64
 import logging
+import os
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -197,3 +200,31 @@ async def test_a_refused_app_token_is_not_told(rig: Rig, caplog: pytest.LogCaptu
     stop.set()
     await asyncio.wait_for(task, 10)
     assert "invalid_auth" in caplog.text
+
+
+def test_a_check_of_a_line_whose_every_part_is_away_names_no_secret(tmp_path: Path) -> None:
+    """As a process, as a person runs it; what it says ends up in chats and tickets."""
+    here = "127.0.0.1:1"
+    text = CONFIG.replace("https://hook.example/", f"http://{here}/").replace(
+        "[sinks.slack]", f'[sinks.slack]\napi_url = "http://{here}/"'
+    )
+    feed = (
+        f'[[sources]]\nid = "f"\ntype = "feed"\nurl = "http://me:{CANARY}@{here}/rss?k={CANARY}"\n'
+    )
+    protocol = 'security_protocol = "SASL_PLAINTEXT"\nsasl_username = "me"\n'
+    text = text.replace("[kafka]", f'[kafka]\nbootstrap_servers = "{here}"\n{protocol}')
+    path = tmp_path / "wirebell.toml"
+    path.write_text(text.replace("[sinks.hook]", feed + "[sinks.hook]\nallow_private = true"))
+    clean = {name: value for name, value in os.environ.items() if "WIREBELL_" not in name}
+    done = subprocess.run(
+        [sys.executable, "-m", "streams", "check", "--config", str(path)],
+        cwd=Path(__file__).parents[2],
+        env=clean,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode != 0
+    assert "sound" in done.stdout + done.stderr
+    assert_clean(done.stdout, done.stderr)
