@@ -27,6 +27,13 @@ BITS: Final = 15
 #: Scripts in which none of the languages named is written: from Greek on, without Cyrillic.
 _LAST_LATIN: Final = 0x024F
 _CYRILLIC: Final = range(0x0400, 0x0530)
+#: The letters of the languages that are named. A name may hold others; a text in which two words
+#: and a quarter of all do is in another language: Serbian, Kazakh, Turkish, Czech.
+_LETTERS: Final = frozenset(
+    "abcdefghijklmnopqrstuvwxyzªºßàáâãäæçèéêëìíîïñòóôõöùúûüÿœąćęłńśźż"
+    "абвгдежзийклмнопрстуфхцчшщъыьэюяёєіїґ"
+)
+_STRANGE_WORDS: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +59,18 @@ def identify_language(text: str) -> str:
     foreign = sum(point > _LAST_LATIN and point not in _CYRILLIC for point in letters)
     if 2 * foreign > len(letters):
         return OTHER
+    if _is_strange(text[:MAX_CHARS]):
+        return OTHER
     model = _shipped()
     return model.names[int(np.argmax(model.scores(text)))]
+
+
+def _is_strange(text: str) -> bool:
+    """Whether many words hold letters that none of the languages named has."""
+    folded = "".join(char if char.isalpha() else " " for char in text.lower())
+    words = folded.split()
+    strange = sum(not _LETTERS.issuperset(word) for word in words)
+    return strange >= _STRANGE_WORDS and 4 * strange >= len(words)
 
 
 def ngram_columns(text: str) -> NDArray[np.int64]:

@@ -36,6 +36,31 @@ def test_other_scripts_are_other(text: str) -> None:
     assert identify_language(text) == OTHER
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Београд: експлозија у фабрици, троје повређених",
+        "Ankara'da patlama: üç ölü, saldırgan yakalandı",
+        "Алматыда жарылыс болды, үш адам жараланды",
+        "У Мінску затрымалі журналістаў, суд ідзе зноў",
+        "Výbuch v Ústí: tři zranění, příčina neznámá",
+    ],
+)
+def test_letters_that_none_of_the_named_languages_has_make_a_text_other(text: str) -> None:
+    assert identify_language(text) == OTHER
+
+
+@pytest.mark.parametrize(
+    ("title", "code"),
+    [
+        ("Erdoğan and Šefčovič meet in Brussels after the attack on the port", "en"),
+        ("Nach dem Anschlag in Škofja Loka: Polizei sucht zwei Männer", "de"),
+    ],
+)
+def test_a_name_with_strange_letters_does_not_make_a_text_other(title: str, code: str) -> None:
+    assert identify_language(title) == code
+
+
 @pytest.mark.parametrize("text", ["", "  ", "123 456", "🔥🔥", "!?"])
 def test_a_text_without_letters_has_no_language(text: str) -> None:
     assert identify_language(text) == ""
