@@ -76,7 +76,7 @@ def examples(told: Sequence[Told]) -> Iterator[tuple[list[float], bool]]:
                 shared[other] += 1
         rivals = {told[other].story for other, cosine in sums.items() if cosine >= LEAST}
         nearest = {name: max(stories[name].members, key=lambda m: sums[m]) for name in rivals}
-        for name in sorted(rivals, key=lambda name: -sums[nearest[name]])[:RIVALS]:
+        for name in sorted(rivals, key=lambda name: (-sums[nearest[name]], name))[:RIVALS]:
             other = nearest[name]
             likeness = _likeness(one, told[other], stories[name], sums)
             yield [*likeness, shared[other], _days(one, stories[name])], name == one.story
