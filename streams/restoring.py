@@ -87,15 +87,17 @@ class Restoring:
             await self.desk.store.add(one)
         since = self.desk.choices.clock() - self.keep_s
         young = [one for one in decisions if one.at.timestamp() >= since]
+        owed = 0
         for one in _last_words(young)[-MOST_OWED:]:
             # An empty outcome: this Redis knows that it was done, and nothing is owed.
             if await self.desk.choices.outcome(one.id) != "":
                 raw = msgspec.msgpack.encode(one)
                 await redis.hset(self._key("owed"), one.id, raw)
                 self.reached("owed")
+                owed += 1
         await redis.set(self._key("restored"), self.desk.choices.clock())
-        if young:
-            _log.info("Redis was empty: what people decided is done again", decisions=len(young))
+        if owed:
+            _log.info("Redis was empty: what people decided is done again", decisions=owed)
 
     async def _owed(self) -> list[Feedback]:
         """What is owed, in the order in which it was decided."""

@@ -13,9 +13,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from redis import Redis
 
 from streams.feedback import decode_feedback
 from streams.kafka_topics import FEEDBACK
+from streams.keys import Keys
 from tests.delivery_rig import eventually
 from tests.fakes.slack_server import FakeSlack
 from tests.fakes.slack_socket import click
@@ -70,6 +72,10 @@ async def test_a_click_goes_the_whole_way(line: WorkerLine, tmp_path: Path) -> N
             _, taken_s = await slack.socket.answer_to(envelope)
             assert taken_s < 3
             await eventually(lambda: "not relevant: ann" in json.dumps(slack.messages[0].body), 20)
+            # It has looked whether Kafka knows of decisions that this Redis does not.
+            mark = f"{Keys(line.orders.redis_prefix).tag}desk:restored"
+            with Redis.from_url(line.orders.redis_url) as redis:
+                await eventually(lambda: redis.exists(mark) == 1, 20)
             worker.terminate()
             assert await asyncio.wait_for(worker.wait(), 15) == 0
         finally:
