@@ -24,10 +24,12 @@ from streams.keys import Keys
 BUSY_S, QUICK_S, SHARE_OF_GAP = 0.015, 0.008, 0.25
 # How much of the newest gap goes into what we take for the usual one.
 NEWEST = 0.25
-# An idle line asks twice a second: 0.3 % of a core for worker and broker together.
-LONGEST_S = 0.5
-# After the last record the pace stays for this long, then each wait is twice the one before.
-STAYS_BUSY_S = 2.0
+# An idle line asks once a second: who does not nudge waits for half of it.
+LONGEST_S = 1.0
+# After the last record the pace stays for this long, then each wait is twice the one before. Where
+# records are further apart than USUAL_GAP_S (a canary and its alert each minute, say) the next one
+# is not waited for like that: two seconds of it cost as much as the rest of the minute.
+STAYS_BUSY_S, STAYS_ALONE_S, USUAL_GAP_S = 2.0, 0.2, 0.5
 # What a fetch may take at the broker, which looks for records until then: it finds them within
 # 1 ms even on a machine ten times overloaded; an idle line gives it longer, to be sure.
 AT_BROKER_MS, IDLE_AT_BROKER_MS = 5, 20
@@ -57,6 +59,10 @@ class FetchPace:
         """How long a fetch may look for records."""
         return IDLE_AT_BROKER_MS if self._wait_s >= LONGEST_S else AT_BROKER_MS
 
+    @property
+    def _stays_s(self) -> float:
+        return STAYS_BUSY_S if self._gap_s < USUAL_GAP_S else STAYS_ALONE_S
+
     def nudge(self) -> None:
         """Something has been produced: fetch at once."""
         self._nudged.set()
@@ -76,7 +82,7 @@ class FetchPace:
             self._gap_s += NEWEST * (gap_s - self._gap_s)
             self._found_at = now
             self._wait_s = min(BUSY_S, max(QUICK_S, SHARE_OF_GAP * self._gap_s))
-        elif now - self._found_at > STAYS_BUSY_S:
+        elif now - self._found_at > self._stays_s:
             self._wait_s = min(2 * self._wait_s, LONGEST_S)
 
 

@@ -21,7 +21,7 @@ from connectors.sources.source import Cursor, Poll
 
 # How long a poll waits for the first request; an article waits for nobody. An empty poll is
 # written down like any other.
-WAIT_S = 5.0
+WAIT_S = 10.0
 # How long a sender waits for Kafka before it is told to come again.
 CONFIRM_S = 30.0
 RETRY_AFTER_S = 5

@@ -87,9 +87,12 @@ class Attention:
 class Turn:
     """One thing that is looked at again and again."""
 
-    def __init__(self, step: Callable[[datetime], Awaitable[None]], pace_s: float) -> None:
+    def __init__(
+        self, step: Callable[[datetime], Awaitable[None]], pace_s: float, slow_s: float = SLOW_S
+    ) -> None:
         self._step = step
         self._pace_s = pace_s
+        self._slow_s = slow_s
         self._ended = asyncio.Event()
 
     async def run(self, attention: Attention, stop: asyncio.Event) -> None:
@@ -98,7 +101,7 @@ class Turn:
             await self._step(datetime.now(UTC))
             self._ended.set()
             self._ended = asyncio.Event()
-            await attention.rest(self._pace_s)
+            await attention.rest(self._pace_s, self._slow_s)
 
     async def ended(self) -> None:
         """Returns when the next look has ended."""

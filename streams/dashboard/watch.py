@@ -29,6 +29,8 @@ from streams.health import Verdict, judge
 from streams.observations import Observer
 
 REDIS_EVERY_S, KAFKA_EVERY_S, SHOW_EVERY_S = 1.0, 2.0, 1.0
+# Ten requests each; a stall is one after half a minute of the full pace.
+KAFKA_SLOW_S = 10.0
 # The first alert is shown at once; on a busy line the list is 100 KB for every viewer.
 STORIES_REST = timedelta(seconds=3)
 SHOWN_STORIES, KEPT_CHANGES = 60, 20
@@ -64,7 +66,7 @@ class Watch:
     def __post_init__(self) -> None:
         self.quality = QualityWatch(self.observer, self.broadcast, self.attention)
         self._redis = Turn(self.observer.look_at_redis, REDIS_EVERY_S)
-        self._kafka = Turn(self.observer.look_at_kafka, KAFKA_EVERY_S)
+        self._kafka = Turn(self.observer.look_at_kafka, KAFKA_EVERY_S, KAFKA_SLOW_S)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Watch until `stop`. Never raises for Redis or Kafka."""

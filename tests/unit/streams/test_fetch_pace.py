@@ -12,6 +12,7 @@ from streams.fetch_pace import (
     IDLE_AT_BROKER_MS,
     LONGEST_S,
     QUICK_S,
+    STAYS_ALONE_S,
     STAYS_BUSY_S,
     FetchPace,
 )
@@ -31,7 +32,7 @@ def _idle(pace: FetchPace, clock: Clock) -> None:
         pace.fetched(found=False)
 
 
-def test_an_idle_line_is_asked_ever_less_often_up_to_twice_a_second() -> None:
+def test_an_idle_line_is_asked_ever_less_often_up_to_once_a_second() -> None:
     clock = Clock()
     pace = FetchPace(clock)
     pace.fetched(found=False)
@@ -43,7 +44,23 @@ def test_an_idle_line_is_asked_ever_less_often_up_to_twice_a_second() -> None:
         waits.append(pace.wait_s)
     assert waits == sorted(waits)
     assert waits[0] == 2 * BUSY_S
-    assert waits[-1] == LONGEST_S <= 0.5
+    assert waits[-1] == LONGEST_S <= 1.0
+
+
+def test_a_canary_a_minute_does_not_keep_it_busy_and_a_steady_line_does() -> None:
+    clock = Clock()
+    pace = FetchPace(clock)
+
+    def waits_after(*gaps_s: float) -> float:
+        for gap_s in 20 * gaps_s:
+            clock.now += gap_s
+            pace.fetched(found=True)
+        clock.now += STAYS_ALONE_S + 0.1
+        pace.fetched(found=False)
+        return pace.wait_s
+
+    assert waits_after(60.0, 0.02) == 2 * BUSY_S
+    assert waits_after(0.2) == BUSY_S
 
 
 def test_a_record_makes_it_quick_again() -> None:
