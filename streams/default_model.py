@@ -63,11 +63,11 @@ def default_model(
     version, why = _in_force(settings, files)
     if version:
         try:
-            return DefaultModel(open_model(settings, files.path(version)).model, why)
+            return DefaultModel(open_model(settings, files.path(version), late=False).model, why)
         except (ArtifactError, OSError) as error:
-            base = open_model(settings).model
+            base = open_model(settings, late=False).model
             return DefaultModel(base, f"because {version}, {why}, cannot be used: {error}")
-    return DefaultModel(open_model(settings).model, why)
+    return DefaultModel(open_model(settings, late=False).model, why)
 
 
 def _in_force(settings: Settings, files: ModelFiles) -> tuple[str, str]:

@@ -44,9 +44,10 @@ class OpenedModel:
         return self.defaults.get(topic, OFF)
 
 
-def open_model(settings: Settings, path: Path | None = None) -> OpenedModel:
+def open_model(settings: Settings, path: Path | None = None, *, late: bool = True) -> OpenedModel:
     """A model file, or the base, with the newsroom's thresholds. Blocks for a few 100 ms. The slow
-    reader is looked at, and loaded when it is first needed: a line at rest does without.
+    reader is looked at, and loaded when it is first needed: a line at rest does without. Unless
+    `late` it is loaded here: who judges a model must not find out later that a part is missing.
 
     Raises:
         ArtifactError: the file is not a model of ours, or made for other features.
@@ -59,7 +60,7 @@ def open_model(settings: Settings, path: Path | None = None) -> OpenedModel:
     defaults = default_thresholds(trained.topics, settings.topics)
     thresholds = lowest_thresholds(defaults, settings.subscriptions)
     asked = settings.classifier
-    model = TopicModel.load(file, thresholds, slow=asked.reader, doubt=asked.doubt, late=True)
+    model = TopicModel.load(file, thresholds, slow=asked.reader, doubt=asked.doubt, late=late)
     return OpenedModel(model, defaults, choices_of(settings.topics))
 
 
