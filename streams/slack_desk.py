@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from datetime import UTC, datetime, tzinfo
 from typing import Protocol
 
 import structlog
@@ -44,13 +45,16 @@ class Opener(Protocol):
 
 @dataclass(slots=True)
 class SlackDesk:
-    """The desk of one sink. `topics` says id and label of what a report can be about now."""
+    """The desk of one sink. `topics` says id and label of what a report can be about now, `zone_of`
+    in which time zone a channel sees its times.
+    """
 
     sink: str
     editor: EditorDesk
     stories: Stories
     opener: Opener
     topics: Callable[[], Sequence[tuple[str, str]]]
+    zone_of: Callable[[str], tzinfo] = lambda channel: UTC
 
     async def pressed(self, press: Press) -> bool:
         """See connectors.sinks.slack_actions.Desk."""
@@ -83,11 +87,11 @@ class SlackDesk:
         """See connectors.sinks.slack_actions.Desk: "" lists open stories, an id explains one,
         "merge A B", "mute A" and "unmute A" do so.
         """
-        words = question.text.split()
+        words, zone = question.text.split(), self.zone_of(question.channel)
         try:
             async with asyncio.timeout(ANSWER_S):
                 if not words or words == ["list"]:
-                    return _listed(await self.stories.recent(_LISTED))
+                    return _listed(await self.stories.recent(_LISTED), zone)
                 if words[0] in ("merge", "mute", "unmute"):
                     return await self._ordered(question, words)
                 steps = await self.stories.steps(question.text)
@@ -98,7 +102,7 @@ class SlackDesk:
             return ["That could not be answered; the log says why."]
         if not steps:
             return ["There is no open story of that id.", _HELP, _COMMANDS]
-        return _explained(steps[-1].folded.story)
+        return _explained(steps[-1].folded.story, zone)
 
     async def _ask_back(self, press: Press) -> None:
         place = place_text(press.story_id, press.revision, press.target)
@@ -195,7 +199,7 @@ def _listening(
         async with AsyncExitStack() as stack:
             opener = ViewOpener(settings)
             stack.push_async_callback(opener.close)
-            desk = SlackDesk(sink, editor, stories, opener, topics)
+            desk = SlackDesk(sink, editor, stories, opener, topics, settings.zone_of)
             app_token = settings.app_token.get_secret_value()
             if app_token:
                 await SocketListener(app_token, str(settings.api_url), desk).run(stop)
@@ -206,11 +210,15 @@ def _listening(
     return listen
 
 
-def _listed(stories: list[Story]) -> list[str]:
+def _moment(at: datetime, zone: tzinfo) -> str:
+    return f"{at.astimezone(zone):%d %b %H:%M %Z}"
+
+
+def _listed(stories: list[Story], zone: tzinfo) -> list[str]:
     if not stories:
         return ["No story is open."]
     lines = [
-        f"{story.last_seen:%H:%M} UTC  {story.headline[:120]}  "
+        f"{_moment(story.last_seen, zone)}  {story.headline[:120]}  "
         f"({', '.join(score.label for score in story.topics[:2])}; "
         f"{len(story.reports)} publishers)  {story.id}"
         for story in stories
@@ -218,7 +226,7 @@ def _listed(stories: list[Story]) -> list[str]:
     return [*lines, _HELP, _COMMANDS]
 
 
-def _explained(story: Story) -> list[str]:
+def _explained(story: Story, zone: tzinfo) -> list[str]:
     lines = [
         story.headline,
         story.summary[:250],
@@ -229,7 +237,7 @@ def _explained(story: Story) -> list[str]:
     if story.places:
         lines.append("Where: " + ", ".join(place.name for place in story.places[:8]))
     lines += [
-        f"{report.reported_at:%d %b %H:%M} UTC  {report.publisher}: {report.title}"
+        f"{_moment(report.reported_at, zone)}  {report.publisher}: {report.title}"
         for report in story.reports[:10]
     ]
     if story.changes:

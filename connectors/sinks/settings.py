@@ -59,6 +59,11 @@ class SlackSettings(SinkSettings):
     listen_port: Annotated[int, Field(ge=0, le=65_535)] = 8088
     """Its port."""
 
+    def zone_of(self, channel: str) -> ZoneInfo:
+        """The time zone in which a channel sees its times."""
+        zones = {name.removeprefix("#"): zone for name, zone in self.channel_time_zones.items()}
+        return ZoneInfo(zones.get(channel.removeprefix("#"), self.time_zone))
+
     @property
     def interactive(self) -> bool:
         """Whether people can answer: messages then have buttons."""

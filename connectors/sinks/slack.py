@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import structlog
 from slack_sdk.web.async_client import AsyncWebClient
@@ -48,11 +47,7 @@ class SlackSink:
         pace: Pace | None = None,
     ) -> None:
         self._id = sink_id
-        self._zone = ZoneInfo(settings.time_zone)
-        self._zones = {
-            channel.removeprefix("#"): ZoneInfo(name)
-            for channel, name in settings.channel_time_zones.items()
-        }
+        self._zone_of = settings.zone_of
         self._clock = clock
         self._interactive = settings.interactive
         self._app_token = settings.app_token.get_secret_value()
@@ -190,9 +185,6 @@ class SlackSink:
         return story_message(
             alert, zone, updated_at, delivery.verdicts, choices=choices, sent_at=sent_at
         )
-
-    def _zone_of(self, target: str) -> ZoneInfo:
-        return self._zones.get(target.removeprefix("#"), self._zone)
 
     async def _post(self, delivery: Delivery) -> Result:
         message = self._message(delivery, self._clock(), None)

@@ -68,14 +68,15 @@ class Submission:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """The slash command: what stands behind it, and who asks. `id` is the same if Slack sends it
-    twice.
+    """The slash command: what stands behind it, who asks, and in which channel. `id` is the same
+    if Slack sends it twice.
     """
 
     text: str
     who: str
     who_name: str = ""
     id: str = ""
+    channel: str = ""
 
 
 class Desk(Protocol):
@@ -162,7 +163,8 @@ def question_of(fields: Mapping[str, Any]) -> Question:
     who = str(fields.get("user_id", ""))[:40]
     name = one_line(str(fields.get("user_name") or who), 60)
     text = str(fields.get("text", "")).strip()[:200]
-    return Question(text, who, name, choice_id(who, text, str(fields.get("trigger_id", ""))))
+    said = choice_id(who, text, str(fields.get("trigger_id", "")))
+    return Question(text, who, name, said, str(fields.get("channel_id", ""))[:40])
 
 
 def reply_of(lines: list[str]) -> dict[str, Any]:

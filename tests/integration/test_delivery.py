@@ -343,7 +343,8 @@ async def test_a_channel_sees_its_own_time_zone_and_keeps_the_time_it_was_sent_a
     rig: Rig,
 ) -> None:
     sink = rig.slack_sink()
-    sink._zones = {"C0000002": ZoneInfo("Asia/Tokyo")}
+    zones = {"C0000002": ZoneInfo("Asia/Tokyo")}
+    sink._zone_of = lambda channel: zones.get(channel, ZoneInfo("UTC"))
     places = (Target(sink="slack", to="C0000001"), Target(sink="slack", to="C0000002"))
     worker = rig.deliveries(sinks=[sink], targets=places)
     await worker.accept([make_alert()])

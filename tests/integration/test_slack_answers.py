@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
 
 import aiohttp
 import pytest
@@ -294,17 +295,22 @@ async def test_the_slash_command_lists_and_answers_what_is_not_there(rig: Rig) -
 
 async def test_the_slash_command_lists_open_stories_and_explains_one(rig: Rig) -> None:
     desk = desk_of(rig)
+    zones = {"C0000002": "Asia/Tokyo"}
+    settings = SlackSettings(token=SecretStr("xoxb-test"), channel_time_zones=zones)
+    desk.zone_of = settings.zone_of
     told = article()
     await desk.stories.assign(screened(told), START)
     (story,) = await desk.stories.recent()
     async with listening(rig, desk, Kafka()):
         for text in ("", story.id):
             command = {"command": "/wirebell", "text": text, "user_id": "U1"}
+            command["channel_id"] = "C0000002"
             envelope = await rig.slack.socket.send("slash_commands", command)
             payload, _ = await rig.slack.socket.answer_to(envelope)
             answer = "".join(block["text"]["text"] for block in payload["blocks"])
             assert story.headline[:60] in answer
             assert (story.id in answer) is (text == "")
+            assert f"{START.astimezone(ZoneInfo('Asia/Tokyo')):%d %b %H:%M} JST" in answer
             assert (told.publisher in answer) is (text == story.id)
 
 
