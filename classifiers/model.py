@@ -6,6 +6,7 @@ Does not train, does not know files' formats, Kafka or Redis.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -109,6 +110,12 @@ class TopicModel:
         """
         if self._slow is not None:
             self._slow.open()
+
+    def alone(self) -> TopicModel:
+        """The same model without the slow reader."""
+        other = copy.copy(self)
+        other._slow = None
+        return other
 
     def predict(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """n texts to an n x topics array of probabilities in [0, 1].
