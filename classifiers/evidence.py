@@ -25,6 +25,8 @@ _WORTH_NAMING: Final = 0.15
 #: texts of 3 KB score a tenth faster than 256, 16 slower.
 _SLICE: Final = 64
 
+F64 = NDArray[np.float64]
+
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
@@ -33,6 +35,15 @@ class Evidence:
     topic: str
     words: tuple[str, ...]
     sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Slice:
+    """Texts that were read together; `bounds` as `features.bounds` has them."""
+
+    scorer: Scorer
+    found: Features
+    bounds: NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,28 +78,28 @@ def _explain_slice(
     found = features.extract([text for text, _ in wanted], scorer.bits)
     scores = scorer.competing_scores(found)
     numbers = np.arange(len(wanted) + 1)
-    rows = np.searchsorted(found.row_texts, numbers)
-    words = np.searchsorted(found.split.texts, numbers)
+    rows = np.searchsorted(found.row_texts, numbers).tolist()
+    words = np.searchsorted(found.split.texts, numbers).tolist()
+    read = _Slice(scorer, found, features.bounds(found))
     explained = []
     for number, (text, topics) in enumerate(wanted):
         first, last = rows[number], rows[number + 1]
         if first == last:
             explained.append(tuple(Evidence(topic_id, (), "") for topic_id, _ in topics))
             continue
-        view = _view(found, number, text, int(words[number]), int(words[number + 1]))
+        view = _view(found, number, text, words[number], words[number + 1])
         explained.append(
             tuple(
                 _evidence(
                     topic_id,
                     view,
                     _word_weights(
-                        scorer, found, view, column,
-                        int(first + np.argmax(scores[first:last, column])),
+                        read, view, column, first + int(scores[first:last, column].argmax())
                     ),
                 )
                 for topic_id, column in topics
             )
-        )  # fmt: skip
+        )
     return explained
 
 
@@ -103,48 +114,40 @@ def _view(found: Features, number: int, text: str, first: int, last: int) -> _Te
     )
 
 
-def _evidence(topic_id: str, view: _Text, weights: NDArray[np.float64]) -> Evidence:
+def _evidence(topic_id: str, view: _Text, weights: F64) -> Evidence:
     sentence = _best_sentence(view, weights)
     return Evidence(topic_id, _named(view, weights), _sentence_text(view, sentence))
 
 
-def _word_weights(
-    scorer: Scorer, found: Features, view: _Text, column: int, window: int
-) -> NDArray[np.float64]:
+def _word_weights(read: _Slice, view: _Text, column: int, window: int) -> F64:
     """What each word brings, in the window that decided; pairs count half for each word."""
-    inside = _occurrences_in(found, window)
-    gains = scorer.contributions(found, inside, window, column).astype(np.float64)
-    weights = np.zeros(len(view.starts))
-    np.add.at(weights, found.words[inside] - view.first_word, gains / 2)
-    np.add.at(weights, found.others[inside] - view.first_word, gains / 2)
-    return weights
+    found, spans = read.found, read.bounds[:, window : window + 2].tolist()
+    inside = np.concatenate([np.arange(start, end) for start, end in spans])
+    gains = read.scorer.contributions(found, inside, window, column).astype(np.float64) / 2
+    both = np.concatenate([found.words[inside], found.others[inside]]) - view.first_word
+    return _totals(both, np.concatenate([gains, gains]), len(view.starts))
 
 
-def _occurrences_in(found: Features, window: int) -> NDArray[np.int64]:
-    """The occurrences in one row: within a kind the rows rise."""
-    spans = []
-    for start, end in found.kind_spans:
-        first, last = np.searchsorted(found.rows[start:end], (window, window + 1))
-        spans.append(np.arange(start + first, start + last))
-    return np.concatenate(spans)
+def _totals(places: NDArray[np.int64], values: F64, size: int) -> F64:
+    """The values added up, in their order, each at its place."""
+    return np.asarray(np.bincount(places, values, size), dtype=np.float64)
 
 
-def _named(view: _Text, weights: NDArray[np.float64]) -> tuple[str, ...]:
+def _named(view: _Text, weights: F64) -> tuple[str, ...]:
     """The strongest words; neighbours that both count become one phrase."""
     floor = max(float(np.max(weights, initial=0.0)) * _WORTH_NAMING, 1e-9)
     phrases: dict[str, float] = {}
-    for word in np.flatnonzero(weights >= floor):
+    for word in np.flatnonzero(weights >= floor).tolist():
         said = view.text[view.starts[word] : view.ends[word]]
         phrases[said] = max(phrases.get(said, 0.0), float(weights[word]))
     return tuple(sorted(phrases, key=lambda said: -phrases[said])[:MAX_WORDS])
 
 
-def _best_sentence(view: _Text, weights: NDArray[np.float64]) -> int:
+def _best_sentence(view: _Text, weights: F64) -> int:
     """The sentence whose words speak most for the topic."""
     first = int(view.sentences[0])
-    totals = np.zeros(int(view.sentences[-1]) - first + 1)
-    np.add.at(totals, view.sentences - first, weights)
-    return first + int(np.argmax(totals))
+    totals = _totals(view.sentences - first, weights, 0)
+    return first + int(totals.argmax())
 
 
 def _sentence_text(view: _Text, sentence: int) -> str:

@@ -97,6 +97,15 @@ def extract(texts: Sequence[str], bits: int) -> Features:
     )
 
 
+def bounds(found: Features) -> I64:
+    """Kinds x (rows + 1): where the occurrences of a row begin within those of a kind."""
+    rows = np.arange(len(found.row_texts) + 1)
+    spans = [
+        start + np.searchsorted(found.rows[start:end], rows) for start, end in found.kind_spans
+    ]
+    return np.array(spans, dtype=np.int64)
+
+
 def _occurrences(split: Words) -> list[_Found]:
     """Every feature, kind by kind."""
     lengths = split.ends - split.starts

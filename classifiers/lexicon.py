@@ -24,6 +24,9 @@ NONE: Final = 0
 _PREFIXES: Final = (8, 7, 6, 5, 4, 3)
 _SUFFIXES: Final = (8, 7, 6, 5, 4)
 _SLOT_BITS: Final = 17
+#: Words that are remembered, at most: fewer, and common words push each other out (2 MB).
+_MEMORY_BITS: Final = 18
+_MEMORY_SHIFT: Final = np.uint64(64 - _MEMORY_BITS)
 _MAX_CONCEPTS: Final = 255
 
 
@@ -48,7 +51,7 @@ class Lexicon:
         self._whole, self._beginnings, self._endings = map(_Table, (whole, beginnings, endings))
         # 48 bits of a word's hash and two concepts of 8 bits: one element, so that a reader in
         # another thread sees all of it or nothing.
-        self._memory = np.zeros(1 << 16, dtype=np.uint64)
+        self._memory = np.zeros(1 << _MEMORY_BITS, dtype=np.uint64)
 
     def concepts_of(self, hashes: Hashes, starts: I64, ends: I64) -> I64:
         """Words x 2: the concepts of each word's beginning and of its end, often `NONE`.
@@ -57,14 +60,14 @@ class Lexicon:
         second concept in compounds: "Drohnenangriff" is a drone and an attack.
         """
         keys = tokens.mix(hashes.of(starts, ends))
-        remembered = self._memory[(keys >> np.uint64(48)).astype(np.int64)]
+        remembered = self._memory[(keys >> _MEMORY_SHIFT).astype(np.int64)]
         new = np.flatnonzero((remembered ^ keys) > np.uint64(0xFFFF))
         if len(new):
             _, first = np.unique(keys[new], return_index=True)
             new_first = new[first]
             found = self._look_up(hashes, starts[new_first], ends[new_first])
             packed = (keys[new_first] & ~np.uint64(0xFFFF)) | found
-            self._memory[(packed >> np.uint64(48)).astype(np.int64)] = packed
+            self._memory[(packed >> _MEMORY_SHIFT).astype(np.int64)] = packed
             order = np.searchsorted(keys[new_first], keys[new])
             remembered[new] = packed[order]
         pairs = np.stack([(remembered >> np.uint64(8)) & np.uint64(0xFF), remembered], axis=1)

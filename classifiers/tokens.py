@@ -106,10 +106,13 @@ def split(texts: Sequence[str]) -> Words:
     points = np.minimum(points, _BMP - 1)
     folded = _FOLDED[points]
     is_word = folded != 0
-    edges = np.flatnonzero(np.diff(is_word, prepend=False)).astype(np.int64)
+    # The batch ends with no word; whether it begins with one is asked for apart.
+    edges = np.flatnonzero(is_word[1:] != is_word[:-1]) + 1
+    if is_word[0]:
+        edges = np.concatenate([np.zeros(1, np.int64), edges])
     starts, ends = edges[0::2], edges[1::2]
-    in_text = np.searchsorted(text_starts, starts, side="right") - 1
-    sentences = np.searchsorted(_sentence_starts(points, text_starts), starts, side="right")
+    in_text = _numbered(starts, text_starts) - 1
+    sentences = _numbered(starts, _sentence_starts(points, text_starts))
     return Words(
         starts,
         ends,
@@ -128,14 +131,23 @@ def closes_sentence(char: str) -> bool:
 
 def _sentence_starts(points: NDArray[np.uint32], text_starts: I64) -> I64:
     """Positions where a sentence begins: a text's start, or a space after a full stop."""
-    ends = _ENDS_SENTENCE[points[:-1]] & (_SPACE[points[1:]] | (points[:-1] == ord("\n")))
-    return np.union1d(text_starts, np.flatnonzero(ends) + 1)
+    ends = np.flatnonzero(_ENDS_SENTENCE[points[:-1]])
+    real = _SPACE[points[ends + 1]] | (points[ends] == ord("\n"))
+    return np.union1d(text_starts, ends[real] + 1)
+
+
+def _numbered(positions: I64, borders: I64) -> I64:
+    """For each position how many borders stand at or before it; both rise."""
+    passed = np.searchsorted(positions, borders)
+    counts = np.bincount(passed, minlength=len(positions) + 1)
+    return np.cumsum(counts[: len(positions)])
 
 
 def _windows(in_text: I64, sentences: I64, n_texts: int) -> I64:
     """The window of each word: whole sentences, the lead first, then about equal lengths."""
     first_of_text = np.searchsorted(in_text, np.arange(n_texts))
-    first_of_sentence = np.searchsorted(sentences, sentences)
+    begins = np.flatnonzero(np.diff(sentences, prepend=-1))
+    first_of_sentence = np.repeat(begins, np.diff(begins, append=len(sentences)))
     before = first_of_sentence - first_of_text[in_text]
     return np.where(before < LEAD_WORDS, 0, 1 + (before - LEAD_WORDS) // WINDOW_WORDS)
 
