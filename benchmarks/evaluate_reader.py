@@ -1,44 +1,28 @@
-"""What the slow reader is worth: quality on the model card's sets, by the share that it reads.
+"""What the slow reader is worth: quality on the model card's sets, by how much it reads.
 
 Run: OMP_NUM_THREADS=1 python -m benchmarks.evaluate_reader TOPICS.npz READER.npz [--data DIR]
 Both files are of the years before the card's split, made by `wirebell train --before 2023-01-01
 --out TOPICS.npz` and `python -m classifiers.train_reader --before 2023-01-01 --out READER.npz`.
-As in the card, the sets from the split on are judged by models of before, the natural mix by the
-shipped ones. The most doubtful reports are read first; each line is one share of them.
+As in the card, the sets from the split on are judged by models of before, the natural mix and the
+feed items by those that ship. Each line is one width of doubt (the logits around even that are
+read, 3.5 times as wide in other languages than English); "ships" is as a line runs.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
-from classifiers import cards, evaluate, examples, reader_file
+from classifiers import artifact, cards, evaluate, examples, reader_file
+from classifiers.artifact import Artifact
 from classifiers.examples import Example
 from classifiers.model import TopicModel
-from classifiers.reader import Reader, logits
-from classifiers.topics import Topic
+from classifiers.reader import Reader
+from streams.settings import ClassifierSettings
 
-SHARES = (0.0, 0.05, 0.1, 0.2, 1.0)
-
-F32 = NDArray[np.float32]
-
-
-@dataclass(frozen=True, slots=True)
-class _Answered:
-    """Answers like a model, with rows that are there already."""
-
-    version: str
-    topics: tuple[Topic, ...]
-    rows: F32
-
-    def predict(self, texts: Sequence[str]) -> F32:
-        assert len(texts) == len(self.rows)
-        return self.rows
+#: 0 reads nothing that is not exactly even, 30 reads all.
+WIDTHS = (0.0, 0.35, 1.0, 1.4, 30.0)
 
 
 def main() -> None:
@@ -49,51 +33,45 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("../shared/data/topics"))
     parser.add_argument("--shipped", type=Path, default=reader_file.SHIPPED)
     given = parser.parse_args()
-    known = examples.read_directory(given.data)
+    known = examples.read_directory(given.data, by_reader=False)
     unlabelled = given.data / examples.UNLABELLED_FILE
     since = {e.id for e in examples.read_labelled_since(unlabelled)}
     after = [e for e in known if e.date >= cards.SPLIT and e.id not in since]
-    fast = TopicModel.load(given.fast, slow=False)
-    earlier, shipped = Reader.load(given.earlier), Reader.load(given.shipped)
-    _told("English, rich", fast, earlier, [e for e in after if e.language == "en"])
-    _told("Six languages", fast, earlier, [e for e in after if e.language != "en"])
+    before = artifact.load(given.fast), Reader.load(given.earlier)
+    _told("English, rich", *before, [e for e in after if e.language == "en"])
+    _told("Six languages", *before, [e for e in after if e.language != "en"])
+    now = artifact.load(artifact.SHIPPED), Reader.load(given.shipped)
     natural = examples.read_labelled_since(unlabelled, examples.NATURAL_LABELS)
-    now = TopicModel.load(slow=False)
-    _told("Natural mix", now, shipped, natural)
-    _told("Feed items", now, shipped, examples.read_feed_items(given.data))
+    _told("Natural mix", *now, natural)
+    _told("Feed items", *now, examples.read_feed_items(given.data))
 
 
-def _told(name: str, fast: TopicModel, reader: Reader, chosen: Sequence[Example]) -> None:
+def _told(name: str, fast: Artifact, reader: Reader, chosen: Sequence[Example]) -> None:
     texts = [example.text for example in chosen]
-    rows = fast.predict(texts)
-    columns = [[t.id for t in fast.topics].index(topic) for topic in reader.topic_ids]
-    again = rows.copy()
-    again[:, columns] = reader.probabilities(texts, rows[:, columns])
-    doubt = np.abs(logits(rows[:, columns])).min(axis=1)
-    own = reader.doubtful(rows[:, columns])
-    print(f"{name}: {len(chosen)} reports, {len(own) / len(chosen):.1%} of them doubtful")
-    for share in SHARES:
-        read = np.argsort(doubt)[: round(share * len(chosen))]
-        _line(f"{share:.0%}", fast, _mixed(rows, again, read), chosen)
-    judged = _line("own", fast, _mixed(rows, again, own), chosen)
+    print(f"{name}: {len(chosen)} reports")
+    for width in WIDTHS:
+        _line(f"{width:g}", fast, reader.doubting(width), texts, chosen)
+    ships = reader.doubting(ClassifierSettings().doubt)
+    judged = _line("ships", fast, ships, texts, chosen)
     print("  " + ", ".join(f"{k} {s.f1:.2f}" for k, s in judged.topics.items()))
     print("  " + ", ".join(f"{k} {f1:.3f}" for k, f1 in judged.languages.items()))
 
 
-def _line(name: str, fast: TopicModel, rows: F32, chosen: Sequence[Example]) -> evaluate.Judgement:
-    judged = evaluate.judge(_Answered(fast.version, fast.topics, rows), chosen)
+def _line(
+    name: str, fast: Artifact, reader: Reader, texts: Sequence[str], chosen: Sequence[Example]
+) -> evaluate.Judgement:
+    model = TopicModel(fast, slow=reader)
+    reading = model.read(texts)
+    share = len(reading.first) / len(texts)
+    judged = evaluate.judge(
+        evaluate.Answered(fast.version, model.topics, reading.probabilities), chosen
+    )
     print(
-        f"  read {name:>4}: macro-F1 {judged.macro_f1:.3f}, micro-F1 {judged.micro.f1:.3f}, "
-        f"calibration error {judged.calibration_error:.3f}, "
+        f"  width {name:>5}: read {share:6.1%}, macro-F1 {judged.macro_f1:.3f}, "
+        f"micro-F1 {judged.micro.f1:.3f}, calibration error {judged.calibration_error:.3f}, "
         f"false bells {judged.false_bells_per_1000:.0f} per 1,000"
     )
     return judged
-
-
-def _mixed(rows: F32, again: F32, read: NDArray[np.intp]) -> F32:
-    mixed = rows.copy()
-    mixed[read] = again[read]
-    return mixed
 
 
 if __name__ == "__main__":

@@ -228,7 +228,7 @@ def save(course: Course, path: Path) -> None:
     of_sets: dict[str, Any] = {}
     for name, said in course.said.items():
         of_sets |= {f"said_{name}": said.probabilities, f"thresholds_{name}": said.thresholds}
-    for name, heard in course.heard.items():
+    for name, heard in sorted(course.heard.items()):
         of_sets |= {f"opinions_{name}": heard.opinions, f"whole_{name}": heard.whole}
     np.savez_compressed(
         path,

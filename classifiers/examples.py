@@ -16,11 +16,13 @@ from typing import Any, Final
 from classifiers.model import compose
 
 LABELLED_FILES: Final = ("train.jsonl", "train_multilingual.jsonl", "train_sabotage.jsonl")
-#: Reports without labels; those that we read ourselves are labelled, by id, in `REPORT_LABELS`.
+#: Reports without labels; those that were read since are labelled, by id, in two tables of ours.
 UNLABELLED_FILE: Final = "unlabelled.jsonl.gz"
 
 _DATA: Final = Path(__file__).parent / "data"
 REPORT_LABELS: Final = _DATA / "report_labels.tsv"
+#: The same, labelled by the slow reader (build_reader_labels.py): the fast model learns from it.
+READER_LABELS: Final = _DATA / "reader_labels.tsv"
 #: Labels for judging only: reports drawn at random, never learned from.
 NATURAL_LABELS: Final = _DATA / "natural_labels.tsv"
 #: The same, of a month of publishers' feeds: titles with summaries.
@@ -52,11 +54,11 @@ class Example:
     group: str
 
 
-def read_directory(directory: Path) -> list[Example]:
+def read_directory(directory: Path, *, by_reader: bool = True) -> list[Example]:
     """Everything there is to learn from.
 
     The labelled files of a data directory, its unlabelled reports as far as they have been
-    labelled here since, and the texts of our own.
+    labelled here since, by people or (`by_reader`) by the slow reader, and the texts of our own.
 
     Raises:
         ExampleError: no labelled file is there, or one holds a line that cannot be used.
@@ -65,23 +67,47 @@ def read_directory(directory: Path) -> list[Example]:
     if not paths:
         raise ExampleError(f"{directory}: none of {', '.join(LABELLED_FILES)} is there")
     examples = [example for path in paths for example in read_examples(path)]
-    return examples + read_labelled_since(directory / UNLABELLED_FILE) + read_own_texts()
+    tables = (REPORT_LABELS, READER_LABELS) if by_reader else (REPORT_LABELS,)
+    since = read_labelled_since(directory / UNLABELLED_FILE, *tables)
+    return examples + since + read_own_texts()
 
 
-def read_labelled_since(path: Path, labels: Path = REPORT_LABELS) -> list[Example]:
-    """The reports of an unlabelled file whose labels are in ours; none if the file is not there.
+def read_labelled_since(path: Path, *tables: Path) -> list[Example]:
+    """The reports of an unlabelled file whose labels are in tables of ours (by default in those
+    that are learned from); none if the file is not there.
 
     Raises:
-        ExampleError: a line of either file cannot be used.
+        ExampleError: a line of a file cannot be used.
     """
     if not path.is_file():
         return []
-    known = {fields[0]: fields[1] for fields in _table(labels, 2)}
+    read = tables or (REPORT_LABELS, READER_LABELS)
+    known = {fields[0]: fields[1] for table in read for fields in _table(table, 2)}
     rows = ((number, row) for number, row in read_rows(path) if row.get("id") in known)
     return [
         _example({**row, "topics": _topic_list(known[str(row["id"])])}, f"{path}:{number}")
         for number, row in rows
     ]
+
+
+def nobody_labelled(directory: Path) -> list[Example]:
+    """The unlabelled reports that no person has labelled, without those whose text is in any
+    labelled set, and each text once.
+
+    Raises:
+        ExampleError: a line of a file cannot be used.
+    """
+    path = directory / UNLABELLED_FILE
+    judged = read_labelled_since(path, NATURAL_LABELS) + read_feed_items(directory)
+    labelled = [*read_directory(directory, by_reader=False), *judged]
+    ids, texts = {each.id for each in labelled}, {each.text for each in labelled}
+    found = []
+    for number, row in read_rows(path) if path.is_file() else ():
+        example = _example({**row, "topics": []}, f"{path}:{number}")
+        if example.id not in ids and example.text not in texts:
+            texts.add(example.text)
+            found.append(example)
+    return found
 
 
 def read_feed_items(directory: Path) -> list[Example]:

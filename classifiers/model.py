@@ -126,14 +126,15 @@ class TopicModel:
 
     def read(self, texts: Sequence[str]) -> Reading:
         """`predict`, and what the fast model alone said where it was doubted."""
-        rows, home = self._scorer.answers(texts)
+        said = self._scorer.answers(texts)
+        rows = said.probabilities
         if self._slow is None:
             return Reading(rows)
         known = rows[:, self._read_columns]
-        doubtful = self._slow.doubtful(known, home)
+        doubtful = self._slow.doubtful(known, said.home)
         first = {int(row): rows[row].copy() for row in doubtful}
         chosen = [texts[row] for row in doubtful]
-        again = self._slow.probabilities(chosen, known[doubtful], home[doubtful])
+        again = self._slow.probabilities(chosen, known[doubtful], said.home[doubtful])
         rows[doubtful[:, None], self._read_columns] = again
         return Reading(rows, first)
 

@@ -20,9 +20,13 @@ from classifiers.reader_file import ReaderOutline, ReaderParts
 from classifiers.slow_network import LateNetwork
 
 F32 = NDArray[np.float32]
+Flags = NDArray[np.bool_]
 
 #: Beyond this one opinion would drown the other.
 _MAX_LOGIT: Final = 8.0
+#: In other languages than the home language the fast model is asked again so many times as far
+#: from even: it is weaker there, and the reader is hardly (docs/decisions/0018).
+ABROAD: Final = 3.5
 
 
 class Reader:
@@ -96,12 +100,12 @@ class Reader:
         other._optional = True
         return other
 
-    def doubtful(self, probabilities: F32) -> NDArray[np.intp]:
+    def doubtful(self, probabilities: F32, home: Flags) -> NDArray[np.intp]:
         """The rows of n x topics probabilities of the fast model that are worth reading.
 
-        Columns are in the order of `topic_ids`.
+        Columns are in the order of `topic_ids`; `home` says which are in the home language.
         """
-        return np.flatnonzero(_between(logits(probabilities), self._doubt).any(axis=1))
+        return np.flatnonzero(_between(logits(probabilities), self._doubt, home).any(axis=1))
 
     def opinions(self, texts: Sequence[str]) -> F32:
         """n texts to n x topics logits of the reader alone, from the beginning of each text.
@@ -113,7 +117,7 @@ class Reader:
         """
         return self._network.opened().read(texts)[0]
 
-    def probabilities(self, texts: Sequence[str], fast: F32) -> F32:
+    def probabilities(self, texts: Sequence[str], fast: F32, home: Flags) -> F32:
         """Both opinions as one: the fast model's n x topics probabilities, read again.
 
         Of a text that is too long to be read whole only the doubtful topics change: what the fast
@@ -123,9 +127,9 @@ class Reader:
         network = self._network.if_sound() if texts else None
         if network is None:
             return fast
-        return self.blended(fast, *network.read(texts))
+        return self.blended(fast, *network.read(texts), home)
 
-    def read(self, texts: Sequence[str]) -> tuple[F32, NDArray[np.bool_]]:
+    def read(self, texts: Sequence[str]) -> tuple[F32, Flags]:
         """`opinions`, and whether each text was read to its end.
 
         Raises:
@@ -133,13 +137,13 @@ class Reader:
         """
         return self._network.opened().read(texts)
 
-    def blended(self, fast: F32, heard: F32, whole: NDArray[np.bool_]) -> F32:
+    def blended(self, fast: F32, heard: F32, whole: Flags, home: Flags) -> F32:
         """`probabilities` from what was `read` before."""
         slope_fast, slope_read, offset = self._blend
         scores = logits(fast)
         joint = slope_fast * scores + slope_read * heard.clip(-_MAX_LOGIT, _MAX_LOGIT) + offset
         again = np.asarray(1 / (1 + np.exp(-joint)), dtype=np.float32)
-        return np.where(whole[:, None] | _between(scores, self._unsure), again, fast)
+        return np.where(whole[:, None] | _between(scores, self._unsure, home), again, fast)
 
 
 @functools.cache
@@ -159,5 +163,7 @@ def logits(probabilities: F32) -> F32:
     return np.asarray(np.log(clipped / (1 - clipped)), dtype=np.float32)
 
 
-def _between(scores: F32, limits: tuple[float, float]) -> NDArray[np.bool_]:
-    return (scores >= limits[0]) & (scores <= limits[1])
+def _between(scores: F32, limits: tuple[float, float], home: Flags) -> Flags:
+    """Which scores lie between limits, which are wider where it is not the home language."""
+    low, high = (np.where(home, limit, limit * ABROAD)[:, None] for limit in limits)
+    return np.asarray((scores >= low) & (scores <= high))

@@ -52,6 +52,25 @@ class Network:
         for _, _, tensor in self.learning():
             tensor.requires_grad_(True)
 
+    @classmethod
+    def restored(cls, parts: reader_file.ReaderParts) -> Network:
+        """The network of a reader's file, in which nothing learns any more."""
+        network = cls.__new__(cls)
+        arrays, encoder = parts.arrays, parts.encoder()
+        network.heads, network.width = parts.heads, arrays["attend"].shape[1]
+        network.n_layers = network.n_frozen = len(encoder.layers)
+        network.scales, network.nibbles = arrays["nibble_scales"], arrays["nibbles"]
+        network.positions = arrays["positions"].astype(np.float32)
+        network.first_norm = arrays["first_norm"]
+        names = [f"{matrix}{end}" for matrix in reader_file.MATRICES for end in ("", "_bias")]
+        network.layers = [
+            {name: torch.tensor(getattr(layer, name)) for name in (*names, *reader_file.NORMS)}
+            for layer in encoder.layers
+        ]
+        network.answer = torch.tensor(arrays["answer"])
+        network.answer_bias = torch.tensor(arrays["answer_bias"])
+        return network
+
     def learning(self) -> Iterator[tuple[int, str, Tensor]]:
         """What changes: how many layers it lies below the answers, its name, itself."""
         yield 0, "answer", self.answer

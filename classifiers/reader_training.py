@@ -1,14 +1,14 @@
 """Training the reader: labelled reports to the upper layers of a small multilingual transformer.
 
-Owns how its weights and its blend with the fast model are found. The blend is fitted on reports
-that neither the reader nor the fast model of that fit has seen.
+Owns how its weights are found. How it and the fast model answer together is found in
+reader_blend.py, on reports that neither of them has seen.
 """
 
 from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -20,6 +20,7 @@ from classifiers import reader, train
 from classifiers.examples import Example
 from classifiers.lessons import label_matrix
 from classifiers.model import TopicModel
+from classifiers.reader_blend import fit_blend
 from classifiers.reader_file import ReaderParts
 from classifiers.reader_network import Network, by_length
 from classifiers.reader_pieces import UNKNOWN, Pieces
@@ -31,9 +32,6 @@ _PLAIN_CHARACTERS: Final = 0x530
 _WARM_UP: Final = 0.1
 _LONGEST_STEP: Final = 1.0
 _DECAY: Final = 0.01
-#: How strongly the blend of a topic is drawn to that of all topics, in reports.
-_BLEND_PULL: Final = 3.0
-_BLEND_STEPS: Final = 500
 
 F32 = NDArray[np.float32]
 Labels = NDArray[np.bool_]
@@ -47,7 +45,7 @@ class ReaderRecipe:
     Of the base model's layers the first `layers` are kept, and the first `frozen` of those never
     change. `rate` is the learning rate of the uppermost, `decay` what it loses a layer further
     down. One group in `held_out` is kept for the blend. A report is doubtful where the fast
-    model's logit of a topic is within `doubt` of even: 9 % of the natural mix, 4 % of feeds.
+    model's logit of a topic is within `doubt` of even.
     """
 
     layers: int = 12
@@ -60,7 +58,7 @@ class ReaderRecipe:
     dropout: float = 0.1
     pieces_read: int = 96
     held_out: int = 10
-    doubt: float = 0.55
+    doubt: float = 0.65
     seed: int = 0
 
 
@@ -70,12 +68,14 @@ def fit(
     source: Source,
     *,
     recipe: ReaderRecipe,
+    by_reader: Sequence[Example] = (),
     corpus: Iterable[str] = (),
     say: Say = lambda told: None,
 ) -> ReaderParts:
-    """Train on reports that are labelled for every topic.
+    """Train on reports that people labelled for every topic.
 
-    Pieces are kept that occur in `corpus` or in the reports. `say` is told of progress.
+    Those that a reader labelled are for the fast model only. Pieces are kept that occur in
+    `corpus` or in the reports. `say` is told of progress.
     """
     known, held = _split(examples, recipe.held_out)
     kept = _kept_pieces(source, [*corpus, *(example.text for example in examples)])
@@ -85,45 +85,42 @@ def fit(
     network = Network(source, kept, recipe.layers, recipe.frozen, len(topics))
     ids = [cut.ids(example.text, recipe.pieces_read) for example in known]
     _learn(network, network.below(ids), label_matrix(known, topics), recipe, say)
-    fast = TopicModel(train.fit(known, train.Recipe(), topics))
-    unseen = [example.text for example in held]
-    read = network.predict(network.below([cut.ids(t, recipe.pieces_read) for t in unseen]))
-    blend = fit_blend(reader.logits(fast.predict(unseen)), read, label_matrix(held, topics))
     arrays = network.arrays(recipe.pieces_read)
     arrays["piece_scores"] = source.scores[kept].astype(np.float32)
-    arrays["blend"] = blend
-    return ReaderParts(
+    arrays["blend"] = np.zeros((3, len(topics)), dtype=np.float32)
+    parts = ReaderParts(
         topic_ids=tuple(topic.id for topic in topics),
         pieces=tuple(source.pieces[n] for n in kept),
         characters=source.characters,
         heads=source.heads,
-        doubt=(-recipe.doubt, recipe.doubt),
+        doubt=(0.0, 0.0),
         arrays={name: np.ascontiguousarray(arrays[name]) for name in sorted(arrays)},
         facts={"reports": len(known), "held_out": len(held), "recipe": asdict(recipe)},
     )
+    return settle(parts, examples, topics, recipe, by_reader)
 
 
-def fit_blend(fast: F32, read: F32, labels: Labels) -> F32:
-    """3 x topics: what both opinions' logits count for each topic, and what is added.
+def settle(
+    parts: ReaderParts,
+    examples: Sequence[Example],
+    topics: Sequence[Topic],
+    recipe: ReaderRecipe,
+    by_reader: Sequence[Example] = (),
+) -> ReaderParts:
+    """The same network with its blend fitted anew, beside the fast model of today.
 
-    A logistic regression of all topics together, in which each topic may differ a little.
+    Neither has seen the reports of the blend: the groups that training kept for it.
     """
-    both = torch.tensor(np.stack([fast, read.clip(-8, 8), np.ones_like(fast)]))
-    truth = torch.tensor(labels, dtype=torch.float32)
-    common = torch.tensor([[0.5], [0.5], [0.0]], requires_grad=True)
-    own = torch.zeros(3, fast.shape[1], requires_grad=True)
-    steps = torch.optim.LBFGS([common, own], max_iter=_BLEND_STEPS, line_search_fn="strong_wolfe")
-
-    def loss() -> Any:
-        steps.zero_grad()
-        scores = ((common + own)[:, None, :] * both).sum(0)
-        wrong = functional.binary_cross_entropy_with_logits(scores, truth, reduction="sum")
-        total = wrong + _BLEND_PULL * (own**2).sum()
-        total.backward()
-        return total
-
-    steps.step(loss)
-    return np.asarray((common + own).detach().numpy(), dtype=np.float32)
+    known, held = _split(examples, recipe.held_out)
+    fast = TopicModel(train.fit([*known, *by_reader], train.Recipe(), topics))
+    texts = [example.text for example in held]
+    cut, network = parts.segmentation(), Network.restored(parts)
+    pieces = [cut.ids(text, len(parts.arrays["positions"])) for text in texts]
+    read = network.predict(network.below(pieces))
+    blend = fit_blend(reader.logits(fast.predict(texts)), read, label_matrix(held, topics))
+    return replace(
+        parts, doubt=(-recipe.doubt, recipe.doubt), arrays=parts.arrays | {"blend": blend}
+    )
 
 
 def _split(examples: Sequence[Example], one_in: int) -> tuple[list[Example], list[Example]]:

@@ -6,6 +6,7 @@ Owns the arithmetic that training and prediction share, so that they cannot drif
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -34,6 +35,17 @@ _MAX_LOGIT: Final = 30.0
 _SLICE: Final = 64
 
 F32 = NDArray[np.float32]
+Flags = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What the model says of n texts: n x topics probabilities, and which texts are in the home
+    language, as far as it can tell (one without words is).
+    """
+
+    probabilities: F32
+    home: Flags
 
 
 class Scorer:
@@ -58,20 +70,18 @@ class Scorer:
 
     def probabilities(self, texts: Sequence[str]) -> F32:
         """n texts to n x topics probabilities."""
-        return self.answers(texts)[0]
+        return self.answers(texts).probabilities
 
-    def answers(self, texts: Sequence[str]) -> tuple[F32, NDArray[np.bool_]]:
-        """`probabilities`, and which texts are in the home language, as far as the model can tell
-        (one without words is).
-        """
+    def answers(self, texts: Sequence[str]) -> Answers:
+        """All that is said of n texts."""
         rows = np.zeros((len(texts), self.n_topics), np.float32)
         home = np.zeros(len(texts), np.bool_)
         for start in range(0, len(texts), _SLICE):
             part = texts[start : start + _SLICE]
-            found = features.extract(part, self.bits)
             place = slice(start, start + len(part))
-            rows[place], home[place] = self._answers(found, len(part))
-        return rows, home
+            said = self._answers(features.extract(part, self.bits), len(part))
+            rows[place], home[place] = said.probabilities, said.home
+        return Answers(rows, home)
 
     def competing_scores(self, found: Features) -> F32:
         """One row of scores a window, as the windows of a text compete: each topic's highest one
@@ -133,9 +143,9 @@ class Scorer:
         """The features of n texts to n x topics probabilities: each topic's best window times
         the chance that there is an incident at all. A text without words scores as the intercepts.
         """
-        return self._answers(found, n_texts)[0]
+        return self._answers(found, n_texts).probabilities
 
-    def _answers(self, found: Features, n_texts: int) -> tuple[F32, NDArray[np.bool_]]:
+    def _answers(self, found: Features, n_texts: int) -> Answers:
         pooled = np.tile(self._intercepts, (n_texts, 1))
         curve = np.zeros(n_texts, dtype=np.int64)
         if len(found.row_texts):
@@ -145,7 +155,8 @@ class Scorer:
             curve[found.row_texts[leads]] = curves
         chances = _chances(pooled * self._slopes[curve] + self._offsets[curve])
         incident = np.where(self._gated, chances[:, -1:], 1)
-        return np.asarray(chances[:, :-1] * incident, dtype=np.float32), curve == 0
+        rows = np.asarray(chances[:, :-1] * incident, dtype=np.float32)
+        return Answers(rows, curve == 0)
 
 
 def _lengths(squares: F32, found: Features) -> F32:

@@ -1,6 +1,7 @@
 """`python -m classifiers.train_reader`: train the slow reader and write its file.
 
-Owns the command. Needs `pip install 'wirebell[reader]'`; a quarter of an hour on one core.
+Owns the command. Needs `pip install 'wirebell[reader]'`; a quarter of an hour on one core, with
+`--settle READER.npz` (the same network, its blend with the fast model fitted anew) one minute.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("../shared/data/topics"))
     parser.add_argument("--out", type=Path, default=reader_file.SHIPPED)
     parser.add_argument("--before", default="", help="learn only from reports before this day")
+    parser.add_argument("--settle", type=Path, help="keep this reader's network")
     for field in fields(reader_training.ReaderRecipe):
         parser.add_argument(f"--{field.name}", type=type(field.default), default=field.default)
     told = vars(parser.parse_args())
@@ -34,17 +36,30 @@ def main() -> None:
         **{field.name: told[field.name] for field in fields(reader_training.ReaderRecipe)}
     )
     data, started = told["data"], time.process_time()
-    known = examples.read_directory(data)
-    if told["before"]:
-        known = [example for example in known if example.date < told["before"]]
-    parts = reader_training.fit(
-        known,
-        TOPICS,
-        Source(find_source()),
-        recipe=recipe,
-        corpus=_corpus(data),
-        say=lambda line: print(f"{time.process_time() - started:6.0f} CPU s  {line}", flush=True),
+    known = examples.read_directory(data, by_reader=False)
+    by_reader = examples.read_labelled_since(
+        data / examples.UNLABELLED_FILE, examples.READER_LABELS
     )
+    if told["before"]:
+        known, by_reader = (
+            [example for example in part if example.date < told["before"]]
+            for part in (known, by_reader)
+        )
+    if told["settle"]:
+        network = reader_file.load(told["settle"])
+        parts = reader_training.settle(network, known, TOPICS, recipe, by_reader)
+    else:
+        parts = reader_training.fit(
+            known,
+            TOPICS,
+            Source(find_source()),
+            recipe=recipe,
+            by_reader=by_reader,
+            corpus=_corpus(data),
+            say=lambda line: print(
+                f"{time.process_time() - started:6.0f} CPU s  {line}", flush=True
+            ),
+        )
     version = reader_file.save(parts, told["out"])
     size = told["out"].stat().st_size / 2**20
     print(f"{told['out']}: reader {version}, {size:.1f} MiB, from {len(known)} reports")

@@ -87,9 +87,26 @@ def test_our_own_texts_and_labels_name_only_known_topics() -> None:
     assert len({example.text for example in own}) == len(own)
     known = set(TOPIC_IDS)
     assert all(example.topics <= known for example in own)
-    for line in examples.REPORT_LABELS.read_text(encoding="utf-8").splitlines()[1:]:
-        topics = line.split("\t")[1]
-        assert topics == "-" or set(topics.split(",")) <= known
+    for table in (examples.REPORT_LABELS, examples.READER_LABELS):
+        for line in table.read_text(encoding="utf-8").splitlines()[1:]:
+            topics = line.split("\t")[1]
+            assert topics == "-" or set(topics.split(",")) <= known
+
+
+def test_nobody_has_labelled_what_the_reader_may_label(shared: Path) -> None:
+    topics = shared / "topics"
+    free = examples.nobody_labelled(topics)
+    unlabelled = topics / examples.UNLABELLED_FILE
+    people = [
+        *examples.read_directory(topics, by_reader=False),
+        *examples.read_labelled_since(unlabelled, examples.NATURAL_LABELS),
+        *examples.read_feed_items(topics),
+    ]
+    assert len(free) > 20_000
+    assert not {each.id for each in free} & {each.id for each in people}
+    assert not {each.text for each in free} & {each.text for each in people}
+    by_reader = examples.read_labelled_since(unlabelled, examples.READER_LABELS)
+    assert {each.id for each in by_reader} <= {each.id for each in free}
 
 
 def test_a_table_with_a_missing_column_is_refused(tmp_path: Path) -> None:

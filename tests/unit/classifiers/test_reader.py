@@ -22,6 +22,7 @@ from tests.unit.classifiers.small_reader import small_reader, spoil
 
 CLEAR = "Central bank leaves interest rates unchanged"
 DOUBTFUL = "Two hurt as fire breaks out near the depot; police do not rule out intent"
+HOME = np.array([True])
 ODD_TEXTS = ("", " \n", "x", "🔥" * 500, "Дрон 北京 ميناء", "\x00\x1b[31m\ud800", "a" * 50_000)
 
 
@@ -48,6 +49,15 @@ def test_only_what_is_doubtful_is_read_again(trained: Artifact, fast: TopicModel
     after = _cascade(trained, -border, border).predict(texts)
     assert np.array_equal(after[[0, 2]], before[[0, 2]])
     assert not np.allclose(after[1], before[1])
+
+
+def test_another_language_is_doubted_further_from_even() -> None:
+    slow = Reader.of(small_reader(doubt=(-0.5, 0.5)))
+    logits = np.full((3, 14), -6, dtype=np.float32)
+    logits[:, 3] = 0.4, 1.6, 2.0
+    rows = np.asarray(1 / (1 + np.exp(-logits)), dtype=np.float32)
+    assert slow.doubtful(rows, np.array([True, True, True])).tolist() == [0]
+    assert slow.doubtful(rows, np.array([True, False, False])).tolist() == [0, 1]
 
 
 def test_a_text_has_the_same_answer_in_every_batch(trained: Artifact) -> None:
@@ -101,10 +111,12 @@ def test_the_blend_weighs_both_opinions(trained: Artifact) -> None:
     deaf = np.float32([[1.0], [0.0], [0.0]]).repeat(14, axis=1)
     slow = Reader.of(replace(parts, arrays=parts.arrays | {"blend": deaf}))
     rows = TopicModel(trained).predict([DOUBTFUL])
-    assert slow.probabilities([DOUBTFUL], rows) == pytest.approx(rows, abs=1e-3)
+    assert slow.probabilities([DOUBTFUL], rows, HOME) == pytest.approx(rows, abs=1e-3)
     alone = Reader.of(replace(parts, arrays=parts.arrays | {"blend": deaf[[1, 0, 2]]}))
     heard = alone.opinions([DOUBTFUL])
-    assert reader.logits(alone.probabilities([DOUBTFUL], rows)) == pytest.approx(heard, abs=1e-2)
+    assert reader.logits(alone.probabilities([DOUBTFUL], rows, HOME)) == pytest.approx(
+        heard, abs=1e-2
+    )
 
 
 def test_without_a_readers_file_the_fast_model_answers_alone(
@@ -154,6 +166,15 @@ def test_a_late_reader_is_loaded_at_the_first_doubtful_text_and_answers_the_same
     assert loads == [shipped]
     assert np.array_equal(found, TopicModel.load().predict([DOUBTFUL]))
     assert loads == [shipped]  # there is one for all
+
+
+def test_the_fast_model_can_be_asked_alone(
+    shipped: Path, loads: list[Path], fast: TopicModel
+) -> None:
+    late = TopicModel.load(late=True)
+    assert np.array_equal(late.alone().predict([DOUBTFUL]), fast.predict([DOUBTFUL]))
+    assert loads == []
+    assert not np.array_equal(late.predict([DOUBTFUL]), fast.predict([DOUBTFUL]))
 
 
 def test_threads_that_doubt_at_once_load_it_once(shipped: Path, loads: list[Path]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -72,6 +73,11 @@ def test_what_was_learned_is_what_is_read(source: Source) -> None:
     truth = np.array([[t.id in example.topics for t in FEW] for example in examples])
     opinions = reader.opinions([example.text for example in examples])
     assert ((opinions > 0) == truth).mean() > 0.9
+    again = reader_training.settle(parts, examples, FEW, recipe)
+    assert np.array_equal(again.arrays["blend"], parts.arrays["blend"])
+    other = reader_training.settle(parts, examples, FEW, replace(recipe, doubt=1.5), examples)
+    assert np.array_equal(other.arrays["answer"], parts.arrays["answer"])
+    assert other.doubt == (-1.5, 1.5)
 
 
 def test_the_network_answers_as_the_encoder_does(source: Source) -> None:

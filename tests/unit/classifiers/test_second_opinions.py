@@ -36,7 +36,7 @@ def test_opinions_kept_give_the_answers_of_reading(doubt: float | None) -> None:
     fast = TopicModel(trained).predict(TEXTS)
     both = TopicModel(trained, slow=slow if doubt is None else slow.doubting(doubt)).predict(TEXTS)
     kept = hear(slow, TEXTS)
-    home = Scorer(trained).answers(TEXTS)[1]
+    home = Scorer(trained).answers(TEXTS).home
     assert home.tolist() == [True, True, False, True]
     assert np.array_equal(kept.over(fast, home, TOPIC_IDS, doubt), both)
     rows = np.array([2, 0])
