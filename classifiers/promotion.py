@@ -31,9 +31,8 @@ RESAMPLES: Final = 500
 _LABELS: Final = {
     courses.ENGLISH: "English, rich in rare topics",
     courses.OTHERS: "other languages",
-    courses.NATURAL: "natural mix",
-    courses.FEED: "feed items",
 }
+_UNSEEN: Final = "natural mix and feed items"
 
 Rows = NDArray[np.int64]
 
@@ -63,21 +62,25 @@ class Change:
 def compare(
     course: Course, before: Mapping[str, Labels], after: Mapping[str, Labels]
 ) -> list[Change]:
-    """Macro-F1 on every pinned set, and false bells on those that no model learns from: one
+    """Macro-F1 on the pinned sets, and false bells on those that no model learns from: one
     model's answers, then another's, each reports x built-in topics.
+
+    Those that no model learns from are taken together: each alone has topics of one or two
+    reports, one of which turned over would move macro-F1 by 0.02 to 0.07.
     """
     truth = {name: course.truth(TOPICS)[course.judged_rows(name)] for name in courses.SETS}
     changes = [
         _macro_change(f"macro-F1, {_LABELS[name]}", truth[name], before[name], after[name])
-        for name in courses.SETS
+        for name in _LABELS
         if len(truth[name])
     ]
-    quiet = {name: ~truth[name].any(axis=1) for name in courses.NEVER_LEARNED}
-    was, now = (
-        np.concatenate([answers[name][quiet[name]] for name in courses.NEVER_LEARNED])
-        for answers in (before, after)
+    true, was, now = (
+        np.concatenate([answers[name] for name in courses.NEVER_LEARNED])
+        for answers in (truth, before, after)
     )
-    return [*changes, _bells_change(was, now)]
+    changes.append(_macro_change(f"macro-F1, {_UNSEEN}", true, was, now))
+    quiet = ~true.any(axis=1)
+    return [*changes, _bells_change(was[quiet], now[quiet])]
 
 
 def refusals(changes: Sequence[Change]) -> list[str]:

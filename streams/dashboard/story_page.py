@@ -134,7 +134,10 @@ class StoryPages:
         about = " ".join(filter(None, (wish.story, wish.other, *wish.topics)))
         what = f"story: {wish.verdict.replace('_', ' ')}"
         async with self._recorder.action(request, what, about):
-            alert = self._watch.alerts.get(wish.story)
+            # As Redis has it: a page that nobody looked at may not have heard of the story yet, and
+            # a verdict without its text teaches nothing.
+            steps = _told(await self._entries(wish.story), wish.story, self._languages)
+            alert = _now(steps, self._watch.alerts.get(wish.story))
             press = Press(
                 id=wish.id,
                 choice=wish.verdict,

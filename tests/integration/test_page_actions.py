@@ -13,6 +13,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
+from streams.dashboard.alerts import Alerts
 from streams.dashboard.models_page import versions_of
 from streams.dashboard.server import make_server
 from streams.dashboard.watch import Watch
@@ -128,6 +129,16 @@ async def test_a_verdict_is_taken_kept_and_shown_with_its_name(page: Page) -> No
     assert kept.texts
     (decision,) = (await page.get(f"/api/stories/{depot}"))["decisions"]
     assert (decision["who"], decision["verdict"]) == ("Anna", "wrong_topic")
+
+
+async def test_a_verdict_on_a_story_that_the_page_has_not_heard_of_has_its_text(page: Page) -> None:
+    depot, _ = await page.stories()
+    page.watch.alerts = Alerts()
+    async with page.worker():
+        assert (await page.decide(depot, "not_relevant"))[0] == 200
+    (kept,) = await FeedbackStore(page.redis, page.keys).since(START - timedelta(days=9999))
+    assert kept.topics == ("drone_strike",)
+    assert kept.texts
 
 
 async def test_the_same_click_twice_is_one_verdict(page: Page) -> None:

@@ -97,6 +97,20 @@ def test_explain_tells_words_and_sentence() -> None:
     assert "Saboteurs cut a rail cable." in result.output
 
 
+def test_explain_says_what_the_words_alone_gave_and_can_leave_the_reader_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("WIREBELL_CLASSIFIER__DOUBT", "30")  # all is doubtful
+    words = ["Saboteurs cut a rail cable.", "--topic", "sabotage"]
+    twice = run.invoke(_app(explain.command), words)
+    assert "by these words alone" in twice.stdout
+    assert "read twice" in twice.stderr
+    once = run.invoke(_app(explain.command), [*words, "--no-reader"])
+    assert "read twice" not in once.output
+    alone = twice.stdout.split("read twice; ")[1].split(" ")[0]
+    assert f"sabotage  {alone}" in once.stdout
+
+
 def test_explain_says_so_when_nothing_rings() -> None:
     result = run.invoke(_app(explain.command), ["The library opens on Monday"])
     assert result.stdout.startswith("No topic.")

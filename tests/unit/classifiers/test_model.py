@@ -60,6 +60,18 @@ def test_a_text_has_the_same_answer_in_every_batch(model: TopicModel, texts: lis
     assert np.array_equal(together, alone)
 
 
+def test_odd_texts_that_are_all_read_twice_have_finite_and_always_the_same_answers() -> None:
+    model = TopicModel.load(doubt=30.0)
+    texts = [*ODD_TEXTS.values(), "Saboteurs derailed a train. " * 40_000]
+    together = model.read(texts)
+    assert len(together.first) == len(texts)
+    assert together.probabilities.shape == (len(texts), 14)
+    assert np.isfinite(together.probabilities).all()
+    assert ((together.probabilities >= 0) & (together.probabilities <= 1)).all()
+    assert np.array_equal(model.predict(texts[::-1])[::-1], together.probabilities)
+    assert np.array_equal(model.predict(texts[3:4])[0], together.probabilities[3])
+
+
 def test_long_texts_have_the_same_answer_in_every_batch(model: TopicModel) -> None:
     texts = [f"Report {n}. A drone hit the depot. The mayor spoke. " * (n + 1) for n in range(40)]
     together = model.predict(texts)
