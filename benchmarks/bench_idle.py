@@ -26,8 +26,9 @@ WORDS = """\
 # At rest
 
 Written by `python -m benchmarks.bench_idle --write` on {date}; do not edit. How Wirebell came
-here is in [decision 20](decisions/0020-one-event-loop-and-a-nudge.md), what it does under load
-in [performance](performance.md).
+here is in decisions [20](decisions/0020-one-event-loop-and-a-nudge.md) and
+[24](decisions/0024-a-line-at-rest-rests.md), what it does under load in
+[performance](performance.md).
 
 {machine}. Load of the machine at the end (everything on it, over 15 minutes): {load:.1f}.
 {libraries}.

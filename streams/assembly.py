@@ -17,8 +17,8 @@ from connectors.records import Article
 from streams.app import WorkerApp, make_app
 from streams.canary_lane import CanaryLane
 from streams.dead_letters import DeadLetter, Stage
-from streams.delivery import open_deliveries
-from streams.desk import open_editor_desk
+from streams.delivery import Deliveries, open_deliveries
+from streams.desk import EditorDesk, open_editor_desk
 from streams.fetch_pace import PEOPLE, heed_nudges
 from streams.heartbeat import beat
 from streams.in_hand import InHand, open_in_hand
@@ -131,38 +131,52 @@ async def _run(
     )
     warming = asyncio.ensure_future(asyncio.to_thread(_warm_up, model))
 
-    def version() -> str:
-        return model.version if model.loaded else ""
-
-    def once_loaded(background: Background) -> Background:
-        async def run(ending: asyncio.Event) -> None:
-            await asyncio.wait([warming])
-            await background(ending)
-
-        return run
-
-    beating = functools.partial(beat, redis, keys, "worker", model=version)
-    numbers = functools.partial(serve_metrics, settings, "worker")
-    picking_up = once_loaded(open_pickup(model, redis, keys, settings).run)
+    watching = _watching(settings, redis, model, quality, warming)
     at_desk = functools.partial(editor.run, send=tell)
     bringing_back = functools.partial(open_restoring(editor, settings).run, send=tell)
-    watching: list[Background] = [once_loaded(quality.run), picking_up, numbers, beating]
-
-    def heard(what: bytes) -> None:
-        if what == PEOPLE:
-            editor.wake()
-            deliveries.wake()
-        elif app.fetch_pace is not None:
-            app.fetch_pace.nudge()
-
-    watching.append(functools.partial(heed_nudges, redis, keys, heard))
+    heard = functools.partial(_hear, app, editor, deliveries)
+    hearing = functools.partial(heed_nudges, redis, keys, heard)
     try:
         await worker.run(
-            stop, [deliveries.run, canaries.run, *watching, at_desk, bringing_back, *desks]
+            stop,
+            [deliveries.run, canaries.run, *watching, hearing, at_desk, bringing_back, *desks],
         )
     finally:
         await asyncio.wait([warming])  # whatever ails it, articles will tell
         await deliveries.close()
+
+
+def _watching(
+    settings: Settings,
+    redis: Redis,
+    model: LiveModel,
+    quality: QualityCounts,
+    warming: asyncio.Future[None],
+) -> list[Background]:
+    """What a worker tells of itself, and where its model comes from: once it has one."""
+    keys = Keys(settings.redis.prefix)
+
+    async def after_warming(background: Background, ending: asyncio.Event) -> None:
+        await asyncio.wait([warming])
+        await background(ending)
+
+    return [
+        functools.partial(after_warming, quality.run),
+        functools.partial(after_warming, open_pickup(model, redis, keys, settings).run),
+        functools.partial(serve_metrics, settings, "worker"),
+        functools.partial(
+            beat, redis, keys, "worker", model=lambda: model.version if model.loaded else ""
+        ),
+    ]
+
+
+def _hear(app: WorkerApp, editor: EditorDesk, deliveries: Deliveries, what: bytes) -> None:
+    """A nudge: people have decided, or records are there."""
+    if what == PEOPLE:
+        editor.wake()
+        deliveries.wake()
+    elif app.fetch_pace is not None:
+        app.fetch_pace.nudge()
 
 
 def _warm_up(model: LiveModel) -> None:
