@@ -95,6 +95,7 @@ def screen(
     reading = model.read(texts)
     rows = reading.probabilities
     chosen = [model.choose(row) for row in rows]
+    told = rows.tolist()  # all at once: floats as Python has them
     matters = [
         index
         for index, article in enumerate(articles)
@@ -117,7 +118,7 @@ def screen(
     decided = dict(zip(matters, explained, strict=True))
     screened = []
     for index, article in enumerate(articles):
-        probabilities = tuple(float(value) for value in rows[index])
+        probabilities = tuple(told[index])
         language, kept = article.language, None
         first = tuple(float(value) for value in reading.first.get(index, ()))
         if index in printed:

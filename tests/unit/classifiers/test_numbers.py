@@ -45,3 +45,8 @@ def test_any_text_gives_plausible_tolls(text: str) -> None:
     tolls = find_tolls(text)
     assert [toll.kind for toll in tolls] == sorted({toll.kind for toll in tolls})
     assert all(0 <= toll.number <= MAX_TOLL for toll in tolls)
+
+
+def test_only_sentences_with_a_word_that_counts_are_read_and_no_number_beyond_them_counts() -> None:
+    text = "There were 14 guests.\nMany were killed in the blast. Some 15 cars burned\nnine injured"
+    assert {toll.kind: toll.number for toll in find_tolls(text)} == {"injured": 9}

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from classifiers import similarity
 from classifiers.similarity import (
     MAX_TERMS,
     SIGNATURE_BYTES,
@@ -81,3 +82,24 @@ def test_any_text_has_a_fingerprint_that_its_neighbours_do_not_change(
         assert len(one.terms) <= MAX_TERMS
         assert all(0 <= term < 2**32 and 1 <= weight <= 255 for term, weight in one.terms)
         assert len(one.signature) == (SIGNATURE_BYTES if one.words else 0)
+
+
+def test_marks_part_words_as_spaces_do() -> None:
+    parted = ("", "Fire,flood.Storm(quake)-riot/blast_harbour")
+    spaced = ("", "Fire flood Storm quake riot blast harbour")
+    one, other = fingerprints([parted, spaced], languages=["en", "en"])
+    assert one == other
+
+
+def test_what_is_remembered_of_words_is_bounded_and_changes_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    texts = [("Bomb at a port", " ".join(f"word{at}, other{at}" for at in range(60)))] * 2
+    before = fingerprints(texts)
+    monkeypatch.setattr(similarity, "_MAX_KNOWN", 10)
+    similarity._known("").clear()
+    assert fingerprints(texts) == before
+    assert len(similarity._known("")) <= 10
+    long = "x" * 5_000
+    fingerprints([("", long)])
+    assert long not in similarity._known("")
