@@ -5,15 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from classifiers import artifact
+from classifiers import artifact, reader, reader_file
 from classifiers.array_files import ArtifactError
 from streams.live_model import LiveModel, open_model
 from streams.model_files import SHIPPED
 from streams.settings import Settings, SubscriptionSettings, Target
 from streams.topic_settings import TopicSettings
 from tests.fakes.small_models import make_model
+from tests.unit.classifiers.small_reader import small_reader, spoil
 
 ROW = (0.35, 0.6)  # drone_strike, cyberattack
 
@@ -55,3 +57,23 @@ def test_a_model_made_for_other_features_is_refused(tmp_path: Path) -> None:
 def test_the_shipped_model_is_where_everybody_looks_for_it() -> None:
     assert SHIPPED == artifact.SHIPPED
     assert artifact.load(SHIPPED).version == open_model(Settings()).model.version
+
+
+def test_a_line_goes_on_with_a_broken_reader_but_no_judge_takes_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = tmp_path / "reader.npz"
+    reader_file.save(small_reader(), broken)
+    spoil(broken, "widen.npy")
+    monkeypatch.setattr(reader_file, "SHIPPED", broken)
+    reader.shipped.cache_clear()
+    try:
+        model = open_model(Settings()).model
+        text = "Two hurt as fire breaks out near the depot; police do not rule out intent"
+        assert np.array_equal(model.predict([text]), model.alone().predict([text]))
+        with pytest.raises(ArtifactError, match=str(broken)):
+            open_model(Settings(), late=False)
+        with pytest.raises(ArtifactError, match=str(broken)):
+            model.open_reader()
+    finally:
+        reader.shipped.cache_clear()
