@@ -57,16 +57,18 @@ def hear(feedback: Iterable[Feedback]) -> Heard:
     usable = [one for one in verdicts.values() if one.texts and one.topics]
     usable.sort(key=lambda one: (one.at, one.id))
     latest: dict[tuple[str, str], _Opinion] = {}
+    counted: dict[tuple[str, str], str] = {}
     for one in usable:
         for article_id, opinion in _opinions(one):
             latest[article_id, one.who] = opinion
+            counted[article_id, one.who] = one.id
     by_article: dict[str, list[_Opinion]] = {}
     for (article_id, _), opinion in latest.items():
         by_article.setdefault(article_id, []).append(opinion)
     agreed = [found for each in by_article.values() if (found := _agreed(each)) is not None]
     return Heard(
         tuple(agreed),
-        verdicts=len(usable),
+        verdicts=len(set(counted.values())),
         people=len({one.who for one in usable}),
         reports=len(agreed),
         disputed=len(by_article) - len(agreed),

@@ -50,8 +50,10 @@ def test_what_is_no_verdict_teaches_nothing() -> None:
 def test_the_last_verdict_of_a_person_counts_whatever_the_order_it_is_read_in() -> None:
     first, last = said("relevant"), said("not_relevant")
     for order in ([first, last], [last, first], [last, first, last]):
-        (taught,) = hear(order).taught
+        heard = hear(order)
+        (taught,) = heard.taught
         assert taught.falls == {"arson", "protest"}
+        assert heard.verdicts == 1  # the other was taken back
 
 
 def test_the_majority_of_people_decides_and_without_one_nobody_is_followed() -> None:
