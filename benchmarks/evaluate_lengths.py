@@ -71,7 +71,8 @@ def main() -> None:
     data: Path = parser.parse_args().data
     known = examples.read_directory(data / "topics")
     model = TopicModel(train.fit([e for e in known if e.date < SPLIT], train.Recipe()))
-    since = [e for e in known if e.date >= SPLIT and e.language == "en" and len(e.text) > 60]
+    by_people = examples.read_directory(data / "topics", by_reader=False)
+    since = [e for e in by_people if e.date >= SPLIT and e.language == "en" and len(e.text) > 60]
     texts = [*joined(since), *_ecb(data), *_pages(data)]
     print(
         f"{'':<24}joined: lead R, later R, P, F1 | quiet | one incident deep down | ECB+: right, "

@@ -25,7 +25,7 @@ Flags = NDArray[np.bool_]
 #: Beyond this one opinion would drown the other.
 _MAX_LOGIT: Final = 8.0
 #: In other languages than the home language the fast model is asked again so many times as far
-#: from even: it is weaker there, and the reader is hardly (docs/decisions/0018).
+#: from even: it is weaker there, and reading pays further out (docs/decisions/0022).
 ABROAD: Final = 3.5
 
 

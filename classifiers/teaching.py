@@ -76,7 +76,7 @@ def retrain(
 ) -> Candidate:
     """Fit a model on the course and on what was taught; `facts` are added to what it says of
     itself. It is judged as a line would use it that reads twice as `second` says. Takes some
-    fifteen seconds of a core.
+    half a minute of a core.
 
     Raises:
         ValueError: there is no example of a topic.
