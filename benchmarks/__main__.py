@@ -14,7 +14,7 @@ BENCHES = (
     ("bench_stories", ("--articles", "5000", "--window", "100000", "--month", "24000"), "printed"),
     (
         "bench_line",
-        ("--turns", "5", "--articles", "4000", "--latency-s", "4", "--write"),
+        ("--turns", "5", "--write"),
         "docs/performance.md, docs/images/performance.png",
     ),
 )

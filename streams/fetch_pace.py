@@ -19,10 +19,10 @@ from redis.exceptions import RedisError
 from streams.keys import Keys
 
 # While records come (a producer may not nudge, another program's does not) an article waits for
-# half of it, and for what a fetch takes. Where finds are closer together than this, a quarter of
-# what is between them: at 50 articles a second 8 ms, and 5 at the broker.
-BUSY_S, QUICK_S, SHARE_OF_GAP = 0.015, 0.008, 0.25
-# How much of the newest gap goes into what we take for the usual one.
+# half of it, and for what a fetch takes. Where we need not wait much longer than this until there
+# is something, we wait for a quarter of that: at 50 articles a second 8 ms, and 5 at the broker.
+BUSY_S, QUICK_S, SHARE_OF_IT = 0.015, 0.008, 0.25
+# How much of the newest such time goes into what we take for the usual one.
 NEWEST = 0.25
 # An idle line asks once a second: who does not nudge waits for half of it.
 LONGEST_S = 1.0
@@ -45,7 +45,11 @@ class FetchPace:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._found_at = clock()
-        self._gap_s = STAYS_BUSY_S
+        # Since when we are asking, how long since the last find, and how long usually: without
+        # the time we were at work, or a line that is behind would be asked the less.
+        self._asking_at = clock()
+        self._asked_s = 0.0
+        self._usually_s = STAYS_BUSY_S
         self._wait_s = BUSY_S
         self._nudged = asyncio.Event()
 
@@ -61,7 +65,7 @@ class FetchPace:
 
     @property
     def _stays_s(self) -> float:
-        return STAYS_BUSY_S if self._gap_s < USUAL_GAP_S else STAYS_ALONE_S
+        return STAYS_BUSY_S if self._usually_s < USUAL_GAP_S else STAYS_ALONE_S
 
     def nudge(self) -> None:
         """Something has been produced: fetch at once."""
@@ -69,6 +73,7 @@ class FetchPace:
 
     async def wait(self) -> None:
         """Returns when it is time for the next fetch."""
+        self._asking_at = self._clock()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._wait_s):
                 await self._nudged.wait()
@@ -77,11 +82,12 @@ class FetchPace:
     def fetched(self, found: bool) -> None:
         """Hear whether a fetch has brought records."""
         now = self._clock()
+        self._asked_s += now - self._asking_at
+        self._asking_at = now
         if found:
-            gap_s = min(now - self._found_at, STAYS_BUSY_S)
-            self._gap_s += NEWEST * (gap_s - self._gap_s)
-            self._found_at = now
-            self._wait_s = min(BUSY_S, max(QUICK_S, SHARE_OF_GAP * self._gap_s))
+            self._usually_s += NEWEST * (min(self._asked_s, STAYS_BUSY_S) - self._usually_s)
+            self._found_at, self._asked_s = now, 0.0
+            self._wait_s = min(BUSY_S, max(QUICK_S, SHARE_OF_IT * self._usually_s))
         elif now - self._found_at > self._stays_s:
             self._wait_s = min(2 * self._wait_s, LONGEST_S)
 

@@ -23,7 +23,7 @@ from streams.embedded import EmbeddedBroker
 
 ROOT = Path(__file__).parents[2]
 ARTICLES, PARTITIONS = 1_000, 4
-# bench_line finds 0.97 to 1.03; what Faust's own consumer reaches is 0.8.
+# bench_line finds about 1; what Faust's own consumer reaches is 0.8.
 LEAST = 0.7
 
 

@@ -89,6 +89,18 @@ def test_the_more_comes_the_sooner_it_is_asked_for() -> None:
     assert after_gaps_of(1.0) == BUSY_S
 
 
+async def test_a_line_that_is_behind_is_asked_no_less() -> None:
+    clock = Clock()
+    pace = FetchPace(clock)
+    for _ in range(30):
+        clock.now += 1.0  # at work
+        pace.nudge()
+        await pace.wait()
+        clock.now += 0.005
+        pace.fetched(found=True)
+    assert pace.wait_s == pytest.approx(QUICK_S, rel=0.01)
+
+
 async def test_a_nudge_ends_the_wait_and_none_is_lost() -> None:
     clock = Clock()
     pace = FetchPace(clock)
