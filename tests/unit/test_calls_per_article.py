@@ -29,7 +29,7 @@ from tests.unit.streams.test_slices import ONE, Taking
 
 BATCH = 256
 # Counted; a limit is this much wider, for other libraries and small changes.
-SCREENING_CALLS, WORKER_CALLS, MARGIN = 420, 48, 1.4
+SCREENING_CALLS, WORKER_CALLS, MARGIN = 420, 22, 1.4
 
 
 async def _calls(work: Callable[[], Awaitable[object]]) -> int:
