@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import faust
+from faust.tables.manager import TableManager
 from faust.types.auth import SASLMechanism
 
 from streams.fetch_pace import AT_BROKER_MS, FetchPace
@@ -72,6 +73,7 @@ def make_app(kafka: KafkaSettings, group: str) -> WorkerApp:
         stream_buffer_maxsize=BUFFER_RECORDS,
         stream_wait_empty=True,
         store="memory://",
+        TableManager=NoTables,
         key_serializer="raw",
         value_serializer="raw",
         topic_allow_declare=False,
@@ -102,6 +104,16 @@ def add_agent(app: WorkerApp, kafka_topic: str, agent: Agent, name: str) -> None
         await agent(stream.noack())
 
     app.agent(topic, name=name, concurrency=1)(run)
+
+
+class NoTables(TableManager):
+    """Faust waits a second at its start, before it joins the group, for tables to be declared."""
+
+    async def on_start(self) -> None:
+        """The rest of what it does there."""
+        if not self.should_stop:
+            await self._update_channels()
+            await self.recovery.start()
 
 
 class WorkerApp(faust.App):

@@ -7,11 +7,13 @@ worker reads Faust's queue itself, so a wrong value here would not always show t
 from __future__ import annotations
 
 import asyncio
+import inspect
 from typing import Any
 
 import pytest
+from faust.tables.manager import TableManager
 
-from streams.app import add_agent, make_app
+from streams.app import NoTables, add_agent, make_app
 from streams.settings import KafkaSettings
 
 PINNED = {
@@ -63,3 +65,12 @@ async def test_faust_never_acknowledges_for_an_agent_and_runs_one_at_a_time() ->
     assert made.concurrency == 1
     await made.fun(_Stream())
     assert not (await given).acknowledges_by_itself
+
+
+def test_a_worker_waits_for_no_tables_before_it_joins_its_group() -> None:
+    app = make_app(KafkaSettings(), "test")
+    assert type(app.tables) is NoTables
+    fausts_own = inspect.getsource(TableManager.on_start).splitlines()
+    assert fausts_own[2].strip() == "await self.sleep(1.0)"
+    ours = inspect.getsource(NoTables.on_start).splitlines()
+    assert ours[2:] == fausts_own[3:]
