@@ -10,7 +10,7 @@ import math
 import zipfile
 from collections.abc import Mapping, Set
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -94,12 +94,7 @@ def _refuse_others(archive: zipfile.ZipFile, names: Set[str], what: str) -> None
 def _array(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
     """An array, if it is as large as it says: memory is taken for what is there alone."""
     packed = io.BytesIO(archive.read(f"{name}.npy"))
-    try:
-        if np.lib.format.read_magic(packed) != (1, 0):
-            raise ArtifactError(f"{name} was not written by us")
-        shape, _, kind = np.lib.format.read_array_header_1_0(packed)
-    except (RecursionError, MemoryError) as error:  # of the reader of literals, by its nesting
-        raise ArtifactError(f"{name} was not written by us") from error
+    shape, _, kind = _header(packed, name)
     left = len(packed.getbuffer()) - packed.tell()
     if not kind.hasobject and (
         min(shape, default=0) < 0 or math.prod(shape) * kind.itemsize != left
@@ -111,9 +106,17 @@ def _array(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
 
 def _shape(archive: zipfile.ZipFile, name: str) -> Shape:
     with archive.open(f"{name}.npy") as member:
-        if np.lib.format.read_magic(member) != (1, 0):
-            raise ArtifactError(f"{name} was not written by us")
-        shape, by_columns, kind = np.lib.format.read_array_header_1_0(member)
+        shape, by_columns, kind = _header(member, name)
     if by_columns:
         raise ArtifactError(f"{name} was not written by us")
     return shape, kind
+
+
+def _header(packed: IO[bytes], name: str) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Shape, whether it stands column by column, and type."""
+    try:
+        if np.lib.format.read_magic(packed) != (1, 0):
+            raise ArtifactError(f"{name} was not written by us")
+        return np.lib.format.read_array_header_1_0(packed)
+    except (RecursionError, MemoryError) as error:  # of the reader of literals, by its nesting
+        raise ArtifactError(f"{name} was not written by us") from error

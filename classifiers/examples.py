@@ -21,7 +21,7 @@ UNLABELLED_FILE: Final = "unlabelled.jsonl.gz"
 
 _DATA: Final = Path(__file__).parent / "data"
 REPORT_LABELS: Final = _DATA / "report_labels.tsv"
-#: The same, labelled by the slow reader (build_reader_labels.py): the fast model learns from it.
+#: The same, labelled by the slow reader (reader_labels.py): the fast model learns from it.
 READER_LABELS: Final = _DATA / "reader_labels.tsv"
 #: Labels for judging only: reports drawn at random, never learned from.
 NATURAL_LABELS: Final = _DATA / "natural_labels.tsv"

@@ -23,7 +23,7 @@ F32 = NDArray[np.float32]
 Flags = NDArray[np.bool_]
 
 #: Beyond this one opinion would drown the other.
-_MAX_LOGIT: Final = 8.0
+MAX_LOGIT: Final = 8.0
 #: In other languages than the home language the fast model is asked again so many times as far
 #: from even: it is weaker there, and reading pays further out (docs/decisions/0022).
 ABROAD: Final = 3.5
@@ -121,13 +121,15 @@ class Reader:
         """Both opinions as one: the fast model's n x topics probabilities, read again.
 
         Of a text that is too long to be read whole only the doubtful topics change: what the fast
-        model found further down the reader has not seen. Where the network cannot be loaded the
-        fast model's stand; it is said in the log.
+        model found further down the reader has not seen.
+
+        Raises:
+            ArtifactError: as for `opinions`; not of an `optional` reader.
         """
-        network = self._network.if_sound() if texts else None
-        if network is None:
+        if not texts:
             return fast
-        return self.blended(fast, *network.read(texts), home)
+        network = self._network.if_sound() if self._optional else self._network.opened()
+        return fast if network is None else self.blended(fast, *network.read(texts), home)
 
     def read(self, texts: Sequence[str]) -> tuple[F32, Flags]:
         """`opinions`, and whether each text was read to its end.
@@ -139,10 +141,8 @@ class Reader:
 
     def blended(self, fast: F32, heard: F32, whole: Flags, home: Flags) -> F32:
         """`probabilities` from what was `read` before."""
-        slope_fast, slope_read, offset = self._blend
         scores = logits(fast)
-        joint = slope_fast * scores + slope_read * heard.clip(-_MAX_LOGIT, _MAX_LOGIT) + offset
-        again = np.asarray(1 / (1 + np.exp(-joint)), dtype=np.float32)
+        again = joint(scores, heard, self._blend)
         return np.where(whole[:, None] | _between(scores, self._unsure, home), again, fast)
 
 
@@ -156,9 +156,15 @@ def shipped() -> Reader | None:
     return Reader.look() if reader_file.SHIPPED.is_file() else None
 
 
+def joint(fast: F32, heard: F32, blend: F32) -> F32:
+    """The probabilities of both opinions together, of which each is n x topics logits."""
+    scores = blend[0] * fast + blend[1] * heard.clip(-MAX_LOGIT, MAX_LOGIT) + blend[2]
+    return np.asarray(1 / (1 + np.exp(-scores)), dtype=np.float32)
+
+
 def logits(probabilities: F32) -> F32:
     """Logits of probabilities, as large as one opinion may be."""
-    least = 1 / (1 + np.exp(np.float32(_MAX_LOGIT)))
+    least = 1 / (1 + np.exp(np.float32(MAX_LOGIT)))
     clipped = probabilities.astype(np.float64).clip(least, 1 - least)
     return np.asarray(np.log(clipped / (1 - clipped)), dtype=np.float32)
 

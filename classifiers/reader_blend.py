@@ -12,11 +12,11 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
+from classifiers.reader import MAX_LOGIT
+
 #: How strongly the blend of a topic is drawn to that of all topics, in reports.
 _BLEND_PULL: Final = 3.0
 _BLEND_STEPS: Final = 500
-#: Beyond this one opinion would drown the other.
-_MAX_LOGIT: Final = 8.0
 
 F32 = NDArray[np.float32]
 Labels = NDArray[np.bool_]
@@ -27,7 +27,7 @@ def fit_blend(fast: F32, read: F32, labels: Labels) -> F32:
 
     A logistic regression of all topics together, in which each topic may differ a little.
     """
-    both = torch.tensor(np.stack([fast, read.clip(-_MAX_LOGIT, _MAX_LOGIT), np.ones_like(fast)]))
+    both = torch.tensor(np.stack([fast, read.clip(-MAX_LOGIT, MAX_LOGIT), np.ones_like(fast)]))
     truth = torch.tensor(labels, dtype=torch.float32)
     common = torch.tensor([[0.5], [0.5], [0.0]], requires_grad=True)
     own = torch.zeros(3, fast.shape[1], requires_grad=True)
@@ -43,8 +43,3 @@ def fit_blend(fast: F32, read: F32, labels: Labels) -> F32:
 
     steps.step(loss)
     return np.asarray((common + own).detach().numpy(), dtype=np.float32)
-
-
-def blended(fast: F32, read: F32, blend: F32) -> F32:
-    """The logits of both opinions together."""
-    return np.asarray(blend[0] * fast + blend[1] * read.clip(-_MAX_LOGIT, _MAX_LOGIT) + blend[2])

@@ -21,7 +21,6 @@ from classifiers import examples, reader, reader_file, train
 from classifiers.course import SPLIT
 from classifiers.examples import Example
 from classifiers.model import TopicModel
-from classifiers.reader_blend import blended
 from classifiers.reader_file import ReaderParts
 from classifiers.reader_network import Network
 from classifiers.topics import TOPICS
@@ -61,10 +60,8 @@ def _opinions(parts: ReaderParts, fast: TopicModel, asked: Sequence[Example]) ->
     cut, network = parts.segmentation(), Network.restored(parts)
     pieces = [cut.ids(text, len(parts.arrays["positions"])) for text in texts]
     alone = fast.predict(texts)
-    logits = blended(
-        reader.logits(alone), network.predict(network.below(pieces)), parts.arrays["blend"]
-    )
-    return alone, np.asarray(1 / (1 + np.exp(-logits)), dtype=np.float32)
+    heard = network.predict(network.below(pieces))
+    return alone, reader.joint(reader.logits(alone), heard, parts.arrays["blend"])
 
 
 def _lines(asked: Sequence[Example], alone: F32, both: F32) -> list[str]:

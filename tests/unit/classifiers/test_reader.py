@@ -213,3 +213,11 @@ def test_where_a_whole_reader_is_asked_for_a_broken_one_is_refused(shipped: Path
         TopicModel.load()
     with pytest.raises(ArtifactError, match=str(shipped)):
         TopicModel.load(late=True).open_reader()
+
+
+def test_a_reader_that_nobody_called_optional_is_not_left_out(
+    shipped: Path, trained: Artifact
+) -> None:
+    spoil(shipped, "widen.npy")
+    with pytest.raises(ArtifactError, match=str(shipped)):
+        TopicModel(trained, slow=reader.shipped()).predict([DOUBTFUL])

@@ -118,6 +118,7 @@ def test_a_pickle_inside_is_refused_and_not_executed(written: Path, tmp_path: Pa
         {"meta": _array(np.frombuffer(b"[" * 100_000, np.uint8))},
         {"meta": _array(np.frombuffer(b"not json", np.uint8))},
         {"answer": b"no array"},
+        {"answer": b"\x93NUMPY\x01\x00" + (9_000).to_bytes(2, "little") + b"-" * 9_000},
     ],
     ids="-".join,
 )
