@@ -28,7 +28,7 @@ Written by `python -m benchmarks.bench_scale --write` on {date}; do not edit.
 `wirebell worker` processes on Apache Kafka (one node) and one Redis, all on this machine: with
 {cores} cores there is nothing to be won by more than {cores} busy processes, so what tells how it
 scales is the *work* an article costs and what of it is shared. The slow reader is off: where it
-is on, each doubtful article costs about 50 ms more (`python -m benchmarks.bench_classify`).
+is on, each doubtful article costs 15 to 30 ms more (`python -m benchmarks.bench_classify`).
 
 ## Workers and partitions
 

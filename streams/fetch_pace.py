@@ -16,6 +16,7 @@ from collections.abc import Callable
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from streams.insisting import heed_cancellation
 from streams.keys import Keys
 
 # While records come (a producer may not nudge, another program's does not) an article waits for
@@ -115,6 +116,7 @@ async def _listen(redis: Redis, keys: Keys, heard: Callable[[bytes], None]) -> N
         with contextlib.suppress(RedisError, OSError, TimeoutError):
             async with redis.pubsub(ignore_subscribe_messages=True) as channel:
                 await channel.subscribe(keys.nudges)
+                heed_cancellation()
                 heard(RECORDS)  # what was there before we listened
                 heard(PEOPLE)
                 while True:
@@ -122,4 +124,5 @@ async def _listen(redis: Redis, keys: Keys, heard: Callable[[bytes], None]) -> N
                     message = await channel.get_message(timeout=None)
                     if message is not None:
                         heard(message["data"])
+        heed_cancellation()
         await asyncio.sleep(LISTEN_AGAIN_S)

@@ -99,6 +99,8 @@ def fork_command(name: str, environment: Mapping[str, str], stderr: int) -> Fork
                 _become_fresh(name, environment, stderr)
                 signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
                 code = _run(name)
+            except BaseException:  # noqa: BLE001 - told, or its log would say nothing
+                sys.excepthook(*sys.exc_info())
             finally:
                 # Never back into the parent's code: what it holds open is not ours to close.
                 os._exit(code)
@@ -117,8 +119,12 @@ def _become_fresh(name: str, environment: Mapping[str, str], stderr: int) -> Non
     os.dup2(stderr, 2)
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
-    # The parent's objects are never freed here, so none of them closes a number used anew.
-    os.closerange(3, os.sysconf("SC_OPEN_MAX"))
+    # The parent's objects are never freed here, so none of them closes a number used anew. What is
+    # open is listed: containers allow numbers up to a billion.
+    for held in list(Path("/proc/self/fd").iterdir()):
+        if int(held.name) > 2:
+            with contextlib.suppress(OSError):  # the one that listed them
+                os.close(int(held.name))
     sys.stdout = io.TextIOWrapper(
         io.FileIO(1, "w", closefd=False),
         encoding=sys.stdout.encoding,

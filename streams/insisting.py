@@ -22,14 +22,14 @@ async def insist(write: Callable[[], Awaitable[bool]]) -> None:
             await write()
             return
         except RedisError:
-            _heed_cancellation()
+            heed_cancellation()
             await asyncio.sleep(wait_s)
             wait_s = min(2 * wait_s, MAX_REDIS_WAIT_S)
 
 
 async def wait(seconds: float, *events: asyncio.Event) -> None:
     """Wait until one of the events or the time is over."""
-    _heed_cancellation()
+    heed_cancellation()
     tasks = [asyncio.ensure_future(event.wait()) for event in events]
     try:
         await asyncio.wait(tasks, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
@@ -38,7 +38,7 @@ async def wait(seconds: float, *events: asyncio.Event) -> None:
             task.cancel()
 
 
-def _heed_cancellation() -> None:
+def heed_cancellation() -> None:
     """redis-py drops a cancellation that comes while it connects (`connect_check_health`)."""
     task = asyncio.current_task()
     if task is not None and task.cancelling():

@@ -105,9 +105,9 @@ class LiveModel:
 
     @property
     def _opened(self) -> OpenedModel:
-        if isinstance(self._held, Future):
-            self._held = self._held.result()
-        return self._held
+        # Read once and never written back: who waited must not undo a swap made meanwhile.
+        held = self._held
+        return held.result() if isinstance(held, Future) else held
 
     @property
     def current(self) -> TopicModel:

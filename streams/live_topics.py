@@ -32,21 +32,17 @@ class LiveTopics:
         """Whether the file has changed since it was read; some microseconds."""
         return self._path is not None and changed_at(self._path) not in (self._seen, 0)
 
-    def read(self) -> bool:
-        """Read the file again: whether the tables are others than before. Blocks for some 50 ms."""
+    def read(self) -> None:
+        """Read the file again. Blocks for some 50 ms."""
         assert self._path is not None
         self._seen = changed_at(self._path)
         try:
-            found = load_settings(self._path).topics
+            self.tables = load_settings(self._path).topics
         except SettingsError as error:
             _log.warning(
                 "the configuration has changed and has faults: its topics stay as they were",
                 faults=list(error.faults),
             )
-            return False
-        other = found != self.tables
-        self.tables = found
-        return other
 
 
 def choices_of(tables: Mapping[str, TopicSettings]) -> list[tuple[str, str]]:

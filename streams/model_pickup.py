@@ -108,9 +108,12 @@ class ModelPickup:
 
     async def _heed_topics(self) -> None:
         """Thresholds, and topics turned off, on or named since: the model in use, opened anew."""
-        if not self.topics.stale() or not await asyncio.to_thread(self.topics.read):
+        if self.topics.stale():
+            await asyncio.to_thread(self.topics.read)
+        if self.topics.tables == self.settings.topics:
             return
-        self.settings = self.settings.model_copy(update={"topics": self.topics.tables})
+        before = self.settings
+        self.settings = before.model_copy(update={"topics": self.topics.tables})
         try:
             if self._held is None:
                 opened = await asyncio.to_thread(open_last_model, self.settings)
@@ -119,6 +122,9 @@ class ModelPickup:
         except (ArtifactError, ModelFileError, UnknownModelError) as error:
             _log.error("the topics stay as they were: the model cannot be opened", error=str(error))
             return
+        except (RedisError, OSError):
+            self.settings = before  # so that the next look tries again
+            raise
         self.live.swap(opened)
         _log.info("the topics are as configured now", topics=sorted(self.topics.tables))
         self._tell_unlearned()

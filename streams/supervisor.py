@@ -3,8 +3,8 @@
 Owns the order of things: state directory, Redis, broker, Kafka topics, our processes; their
 restarts; the broker's memory; the end. Knows nothing of articles or alerts. Lives on the main
 thread alone, because Linux ties a child's life to the thread that made it, and because our own
-processes are forked from it: it loads what they have in common, once, and neither the classifier
-nor Faust.
+processes are forked from it: it loads what they have in common, once, but neither a model nor
+Faust's worker.
 """
 
 from __future__ import annotations
@@ -39,8 +39,6 @@ KAFKA_WAIT_S = 60.0
 # it is this many times over its limit.
 DRAIN_S, BURST = 120.0, 2.0
 
-# One thread does our sums: numpy's libraries keep buffers for each core, and glibc a heap for
-# each thread.
 # What the worker and at least one other need, and what the others need besides: the worker
 # takes longest to start, so it is forked in between.
 COMMON = (
@@ -54,6 +52,8 @@ COMMON = (
 )
 OTHERS = ("streams.commands.page", "streams.commands.sources")
 
+# One thread does our sums: numpy's libraries keep buffers for each core, and glibc a heap for
+# each thread.
 FRUGAL = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
 
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

@@ -176,6 +176,18 @@ async def test_topics_are_as_configured_now_without_a_restart(room: Room, tmp_pa
     assert (live.version, live.choose(row)) == (room.taught, ("cyberattack",))
     assert ("border", "Border closure") not in live.choices
 
+    path, aside = room.files.path(room.taught), tmp_path / "aside"
+    path.rename(aside)
+    path.mkdir()
+    write("[topics.cyberattack]", "enabled = false")
+    with pytest.raises(OSError, match="directory"):
+        await pickup.look()
+    assert live.choose(row) == ("cyberattack",)
+    path.rmdir()
+    aside.rename(path)
+    await pickup.look()  # nothing was written since: what failed is tried again
+    assert live.choose(row) == ("drone_strike",)
+
 
 async def test_where_redis_was_emptied_the_model_in_use_works_on(room: Room) -> None:
     await room.versions.promote(room.taught, "omar")
