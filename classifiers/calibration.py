@@ -34,10 +34,11 @@ SURE: Final = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """What the model of any incident learns from: which rows have a topic that is an incident,
-    and of which that much is `sure`.
+    """What the model of any incident learns from: which topics (`gated`) are incidents, which rows
+    have one of them, and of which that much is `sure`.
     """
 
+    gated: Labels
     incident: Labels
     sure: Labels
 
@@ -55,15 +56,15 @@ def gate_of(labels: Labels, known: Labels, gated: Labels) -> Gate:
     """The gate of labels, where `gated` topics are incidents."""
     incident: Labels = np.any(labels[:, gated], axis=1)
     said_of_all: Labels = np.all(known[:, gated], axis=1)
-    return Gate(incident, incident | said_of_all)
+    return Gate(gated, incident, incident | said_of_all)
 
 
-def curves_of(left_out: F64, lessons: Lessons, gate: Gate, gated: Labels) -> Curves:
+def curves_of(left_out: F64, lessons: Lessons, gate: Gate) -> Curves:
     """The curves of left-out scores (topics, then any incident): which topic it is is learned from
     reports of some incident, whether there is one apart.
     """
     labels, english = lessons.labels & lessons.known, lessons.english
-    which = lessons.known & (gate.incident[:, None] | ~gated)
+    which = lessons.known & (gate.incident[:, None] | ~gate.gated)
     slopes, offsets = _calibrate_by_language(left_out[:, :-1], labels, which, english)
     incident = _calibrate_by_language(
         left_out[:, -1:], gate.incident[:, None], gate.sure[:, None], english
@@ -108,7 +109,7 @@ def find_thresholds(
 def thresholds_of(
     labels: Labels,
     known: Labels,
-    incident: Labels,
+    gate: Gate,
     probabilities: F64,
     aim_precision: float | None,
 ) -> F64:
@@ -117,18 +118,19 @@ def thresholds_of(
     For the best F1 a topic of few cases is drawn towards what is best for all topics together:
     its own best threshold is chance (by half of the left-out reports or the other it differed by
     0.06, and macro-F1 on the other half was no better than with one threshold for all).
+    All together are the gated ones: a topic of a newsroom's own moves no threshold of ours.
     """
     said = [(column, known[:, column]) for column in range(labels.shape[1])]
     parts = [
-        (labels[rows][:, [c]], probabilities[rows][:, [c]], aim_precision, incident[rows])
+        (labels[rows][:, [c]], probabilities[rows][:, [c]], aim_precision, gate.incident[rows])
         for c, rows in said
     ]
     own = np.concatenate([find_thresholds(*part) for part in parts])
     if aim_precision is not None:
         return own
-    rows = np.nonzero(known)
+    rows = np.nonzero(known & (gate.gated if gate.gated.any() else ~gate.gated))
     (common,) = find_thresholds(
-        labels[rows][:, None], probabilities[rows][:, None], None, incident[rows[0]]
+        labels[rows][:, None], probabilities[rows][:, None], None, gate.incident[rows[0]]
     )
     cases = (labels & known).sum(axis=0)
     return np.asarray((cases * own + COMMON_CASES * common) / (cases + COMMON_CASES))

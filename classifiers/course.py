@@ -106,6 +106,7 @@ class Course:
             np.ones(len(chosen)),
             tuple(f"course-{group:07}" for group in self.groups[chosen]),
             np.array([self.languages[row] == HOME_LANGUAGE for row in chosen], dtype=np.bool_),
+            np.zeros(len(chosen), dtype=np.bool_),
         )
 
     def text_counts(self, texts: I64) -> sparse.csr_matrix:

@@ -31,7 +31,8 @@ class Lessons:
     `counts` are rows x features and `kind_weights` one a feature (see `count_matrix`). `labels`
     are rows x topics; where `known` is false nobody has said, and the row teaches that topic
     nothing. `weights` say how many reports a row counts for. Rows of one group say the same thing
-    and never stand on both sides of a split; `english` says which are in the home language.
+    and never stand on both sides of a split; `english` says which are in the home language, and
+    `added` which were taught on top of a course: they move neither the folds nor the idf of it.
     """
 
     counts: sparse.csr_matrix
@@ -41,6 +42,7 @@ class Lessons:
     weights: F64
     groups: tuple[str, ...]
     english: Labels
+    added: Labels
 
     @property
     def bits(self) -> int:
@@ -60,19 +62,23 @@ def lessons_of(examples: Sequence[Example], bits: int, topics: Sequence[Topic]) 
         np.ones(len(examples)),
         tuple(example.group for example in examples),
         np.array([example.language == HOME_LANGUAGE for example in examples], dtype=np.bool_),
+        np.zeros(len(examples), dtype=np.bool_),
     )
 
 
 def joined(one: Lessons, other: Lessons) -> Lessons:
-    """The rows of both, which have the same topics and as many features."""
+    """The rows of both, which have the same topics and as many features. A feature weighs as one
+    knows it.
+    """
     return Lessons(
         sparse.vstack([one.counts, other.counts], format="csr"),
-        np.maximum(one.kind_weights, other.kind_weights),
+        np.where(one.kind_weights > 0, one.kind_weights, other.kind_weights),
         np.vstack([one.labels, other.labels]),
         np.vstack([one.known, other.known]),
         np.concatenate([one.weights, other.weights]),
         one.groups + other.groups,
         np.concatenate([one.english, other.english]),
+        np.concatenate([one.added, other.added]),
     )
 
 
@@ -87,6 +93,7 @@ def chosen(lessons: Lessons, rows: Labels) -> Lessons:
         lessons.weights[at],
         tuple(lessons.groups[row] for row in at),
         lessons.english[at],
+        lessons.added[at],
     )
 
 

@@ -100,8 +100,9 @@ def retrain(
 def together(course: Course, extra: Lessons, topics: Sequence[Topic], *, early: bool) -> Lessons:
     """What a model, or a trial model (`early`), learns of the course and of what was taught.
 
-    Who says everything of a report of ours is believed instead of us; and nothing is learned by
-    heart that this very model is judged on.
+    Who says everything of a report of ours is believed instead of us (our row stays, but says
+    nothing, so that the folds are what they were); and nothing is learned by heart that this very
+    model is judged on.
     """
     ours = course.lessons(topics, early=early)
     if not extra.groups:
@@ -109,8 +110,9 @@ def together(course: Course, extra: Lessons, topics: Sequence[Topic], *, early: 
     built_in = [column for column, topic in enumerate(topics) if topic.id in TOPIC_IDS]
     whole = lessons.chosen(extra, np.asarray(extra.known[:, built_in].all(axis=1)))
     judged = course.text_counts(course.judges(early=early))
+    believed = ours.known & ~lessons.seen_in(ours.counts, whole.counts)[:, None]
     return lessons.joined(
-        lessons.chosen(ours, ~lessons.seen_in(ours.counts, whole.counts)),
+        replace(ours, known=believed),
         lessons.chosen(extra, ~lessons.seen_in(extra.counts, judged)),
     )
 
@@ -129,6 +131,7 @@ def taught_lessons(taught: Sequence[Taught], topics: Sequence[Topic], bits: int)
         np.array([each.weight for each in taught], dtype=np.float64),
         tuple(f"taught-{each.group}" for each in taught),
         np.array([each.language == HOME_LANGUAGE for each in taught], dtype=np.bool_),
+        np.ones(len(taught), dtype=np.bool_),
     )
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,14 +77,14 @@ def fit_lessons(
     unseen = [topic.id for topic, n in zip(topics, labels.sum(axis=0), strict=True) if n == 0]
     if unseen:
         raise ValueError(f"no example of {', '.join(unseen)}")
-    idf = inverse_frequencies(lessons.counts) * lessons.kind_weights
+    idf = inverse_frequencies(lessons.counts, lessons.added) * lessons.kind_weights
     rows = weigh(lessons.counts, idf)
     gated = np.array([topic.id in TOPIC_IDS for topic in topics])
     gate = calibration.gate_of(labels, known, gated)
     left_out = _left_out_scores(rows, lessons, gate, recipe, done)
-    curves = calibration.curves_of(left_out, lessons, gate, gated)
+    curves = calibration.curves_of(left_out, lessons, gate)
     probabilities = calibration.probabilities_of(left_out, lessons.english, curves, gated)
-    told = (labels, known, gate.incident, probabilities)
+    told = (labels, known, gate, probabilities)
     thresholds = calibration.thresholds_of(*told, recipe.aim_precision)
     precise = calibration.thresholds_of(*told, calibration.PRECISE)
     linear = _fit_linear(rows, lessons, recipe)
@@ -115,11 +116,17 @@ def fit_lessons(
     )
 
 
-def inverse_frequencies(counts: sparse.csr_matrix) -> F64:
-    """Smoothed idf of each feature; 0 for those never seen, which then weigh nothing."""
-    present = np.asarray((counts > 0).sum(axis=0)).ravel()
-    n_texts = counts.shape[0]
-    return np.where(present > 0, np.log((1 + n_texts) / (1 + present)) + 1, 0.0)
+def inverse_frequencies(counts: sparse.csr_matrix, added: Labels) -> F64:
+    """Smoothed idf of each feature; 0 for those never seen, which then weigh nothing. What is
+    `added` counts for features that only it has: all else is what it was without.
+    """
+
+    def frequencies(rows: sparse.csr_matrix) -> F64:
+        present = np.asarray((rows > 0).sum(axis=0)).ravel()
+        return np.where(present > 0, np.log((1 + rows.shape[0]) / (1 + present)) + 1, 0.0)
+
+    ours = frequencies(counts[np.flatnonzero(~added)])
+    return np.where(ours > 0, ours, frequencies(counts)) if added.any() else ours
 
 
 def weigh(counts: sparse.csr_matrix, idf: F64) -> sparse.csr_matrix:
@@ -139,13 +146,27 @@ def _left_out_scores(
     for any incident in the last column.
     """
     scores = np.zeros((rows.shape[0], lessons.labels.shape[1] + 1))
-    for seen, unseen in GroupKFold(recipe.folds).split(rows, groups=lessons.groups):
+    folds = folds_of(lessons, recipe.folds)
+    for fold in range(recipe.folds):
+        seen, unseen = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
         part = _fit_linear(rows, lessons, recipe, seen)
         some = _fit_incident(rows, lessons, gate, recipe, seen)
         scores[unseen, :-1] = rows[unseen] @ part.weights + part.intercepts
         scores[unseen, -1:] = rows[unseen] @ some.weights + some.intercepts
         done()
     return scores
+
+
+def folds_of(lessons: Lessons, n_folds: int) -> NDArray[np.int64]:
+    """The fold of each row. What is added falls by its group's name, and leaves the others where
+    they are: drawn anew they would turn 1 % of the answers by chance.
+    """
+    folds = np.array([crc32(group.encode()) % n_folds for group in lessons.groups], dtype=np.int64)
+    ours = np.flatnonzero(~lessons.added)
+    groups = [lessons.groups[row] for row in ours]
+    for fold, (_, unseen) in enumerate(GroupKFold(n_folds).split(ours, groups=groups)):
+        folds[ours[unseen]] = fold
+    return folds
 
 
 def _fit_linear(

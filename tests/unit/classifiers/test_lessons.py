@@ -12,14 +12,14 @@ from classifiers.examples import Example
 from classifiers.lessons import Lessons
 from classifiers.model import TopicModel
 from classifiers.teaching import Taught, taught_lessons
-from classifiers.topics import TOPICS
+from classifiers.topics import TOPICS, Topic
 from classifiers.train import Recipe
 
 FEW = tuple(topic for topic in TOPICS if topic.id in {"drone_strike", "cyberattack"})
 SMALL = Recipe(bits=12, folds=3)
 
 
-def _lessons() -> Lessons:
+def _lessons(topics: tuple[Topic, ...] = FEW) -> Lessons:
     told = [
         ("drone hits depot number {}", {"drone_strike"}),
         ("hackers leak files of company {}", {"cyberattack"}),
@@ -30,7 +30,7 @@ def _lessons() -> Lessons:
         for n in range(20)
         for k, (text, topics) in enumerate(told)
     ]
-    return lessons.lessons_of(examples, SMALL.bits, FEW)
+    return lessons.lessons_of(examples, SMALL.bits, topics)
 
 
 def _chosen(learned: Lessons, text: str) -> tuple[str, ...]:
@@ -59,6 +59,36 @@ def test_where_nobody_has_said_anything_nothing_is_learned() -> None:
     silent = lessons.joined(base, _false_bells(frozenset(), 3.0))
     assert not silent.known[-6:].any()
     assert _chosen(silent, "drone hits the beach show") == ("drone_strike",)
+
+
+def test_a_topic_of_ones_own_leaves_the_others_as_they_were() -> None:
+    own = (*FEW, Topic("border", "Border closure", "A crossing is closed."))
+    base, wider = _lessons(), _lessons(own)
+    said = [
+        Taught(f"crossing {n} closed after drone", frozenset({"border"}), frozenset(), "en", f"{n}")
+        for n in range(12)
+    ]
+    both = lessons.joined(wider, taught_lessons(said, own, SMALL.bits))
+    before, after = train.fit_lessons(base, SMALL, FEW, {}), train.fit_lessons(both, SMALL, own, {})
+
+    assert after.topics[:-1] == before.topics  # thresholds among them
+    for name in ("weights", "slopes", "offsets", "intercepts"):
+        assert np.array_equal(getattr(after, name)[..., :-1], getattr(before, name)), name
+    for name in ("incident", "incident_intercept", "incident_curves"):
+        assert np.array_equal(getattr(after, name), getattr(before, name)), name
+    assert np.array_equal(after.idf[before.idf > 0], before.idf[before.idf > 0])
+    model = TopicModel(after)
+    assert model.choose(model.predict(["crossing 99 closed"])[0]) == ("border",)
+
+
+def test_what_is_added_leaves_the_folds_as_they_were_and_falls_the_same_each_time() -> None:
+    base, bells = _lessons(), _false_bells(frozenset(), 1.0)
+    alone, before = train.folds_of(base, 3), len(base.groups)
+    both = train.folds_of(lessons.joined(base, bells), 3)
+    one = train.folds_of(lessons.joined(base, lessons.chosen(bells, np.arange(6) == 5)), 3)
+    assert np.array_equal(both[:before], alone)
+    assert np.array_equal(one, [*alone, both[-1]])
+    assert len(set(both[before:].tolist())) > 1
 
 
 def test_a_course_comes_back_from_its_file_as_it_was(tmp_path: Path) -> None:
