@@ -33,6 +33,15 @@ def test_evidence_is_found_in_cyrillic(model: TopicModel) -> None:
     assert evidence.sentence == "Хакеры взломали сайт банка."
 
 
+def test_small_words_are_named_only_where_there_are_no_others(model: TopicModel) -> None:
+    texts = ("Drohnen treffen in der Nacht ein Lager", "Fire at a plant in the harbour of Aldmouth")
+    for text, topic in zip(texts, ("drone_strike", "accident"), strict=True):
+        words = model.explain(text, topic).words
+        assert words
+        assert not {"in", "der", "ein", "at", "a", "the", "of"} & set(words)
+    assert set(model.explain("At the", "accident").words) <= {"At", "the"}
+
+
 def test_a_chosen_topic_has_at_least_one_word(model: TopicModel) -> None:
     text = "Thousands march against the pension plan; police arrest forty"
     for topic in model.choose(model.predict([text])[0]):
