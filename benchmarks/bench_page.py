@@ -25,13 +25,13 @@ import aiohttp
 import msgspec
 
 from benchmarks.line_articles import Wire
+from benchmarks.replay import cpu_s
 from streams.embedded import EmbeddedBroker, EmbeddedRedis, free_port
 
 LIMIT_SHARE, LIMIT_MB = 0.10, 100.0
 # The model is loaded and the first thousand articles are through.
 WARM_UP_S = 15.0
 START_S = 120.0
-_TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 _CONFIG = """
 [page]
 port = {port}
@@ -115,11 +115,11 @@ async def _look_on(url: str, page_pid: int, viewers: int, seconds: float) -> Fou
         seen = [0, 0]
         watching = [asyncio.create_task(_view(session, url, seen)) for _ in range(viewers)]
         await asyncio.sleep(WARM_UP_S)
-        before, counts, began = _cpu_s(page_pid), await _counts(session, url), time.monotonic()
+        before, counts, began = cpu_s(page_pid), await _counts(session, url), time.monotonic()
         seen[:] = [0, 0]
         await asyncio.sleep(seconds)
         took = time.monotonic() - began
-        cpu_s, after = _cpu_s(page_pid) - before, await _counts(session, url)
+        spent_s, after = cpu_s(page_pid) - before, await _counts(session, url)
         messages, sent = seen
         memory_mb = _peak_mb(page_pid)
         for task in watching:
@@ -130,7 +130,7 @@ async def _look_on(url: str, page_pid: int, viewers: int, seconds: float) -> Fou
         raise RuntimeError(f"{len(lost)} of {viewers} viewers were cut off: {lost[0]!r}")
     return Found(
         seconds=took,
-        share=cpu_s / took,
+        share=spent_s / took,
         memory_mb=memory_mb,
         viewers=viewers,
         events=messages,
@@ -196,11 +196,6 @@ def _process(
 
 def _wirebell(command: str) -> list[str]:
     return [sys.executable, "-m", "streams", command]
-
-
-def _cpu_s(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) * _TICK_S
 
 
 def _peak_mb(pid: int) -> float:

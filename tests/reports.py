@@ -16,7 +16,9 @@ from classifiers.topics import TOPICS, Topic
 from connectors.records import Article, ArticleStatus
 from streams.facts import EvidenceFact, Facts, PlaceFact
 from streams.screening import Screened, screen
+from streams.stories import Decision, Stories
 
+WINDOW_S = 72 * 3600
 START = datetime(2026, 3, 4, 8, 0, tzinfo=UTC)
 BRYANSK = PlaceFact("Bryansk", "RU", 53.25, 34.37)
 KYIV = PlaceFact("Kyiv", "UA", 50.45, 30.52)
@@ -54,6 +56,21 @@ FERRY = (
     "A ferry carrying 212 passengers ran aground off the island of Corvera on Wednesday evening "
     "in thick fog, the coast guard said. Lifeboats brought everybody ashore by midnight. The "
     "operator, Linea Azul, said the captain had taken a wrong turn at the Punta Negra lighthouse.",
+)
+FERRY_RETOLD = (
+    "All 212 passengers safe after ferry runs aground off Corvera",
+    "Lifeboats brought 212 passengers ashore after a Linea Azul ferry ran aground in fog near the "
+    "Punta Negra lighthouse off the island of Corvera, the coast guard said.",
+)
+BRIDGE = (
+    "Footbridge collapse in Velden injures three",
+    "A footbridge over the Traun in Velden collapsed on Wednesday, police said. Three people were "
+    "injured. The town hall had closed the footbridge to cyclists in January after an inspection.",
+)
+BRIDGE_RETOLD = (
+    "Three injured as footbridge over the Traun collapses",
+    "The footbridge in Velden that collapsed into the Traun on Wednesday had been inspected in "
+    "January, the town hall said. Three people were injured, police said.",
 )
 SPORT = (
     "Corvera win the cup after extra time",
@@ -165,3 +182,9 @@ def facts(
         tolls=tolls,
     )
     return whole.as_copy() if copy else whole
+
+
+async def assign(stories: Stories, *articles: Article, minutes: float = 5) -> list[Decision]:
+    """Screen and assign, so long after START."""
+    now = START + timedelta(minutes=minutes)
+    return await stories.assign(screened(*articles, minutes=minutes), now)

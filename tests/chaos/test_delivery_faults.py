@@ -21,6 +21,7 @@ from streams.ledger import Attempt, Claim, Hold, Ledger, Retry
 from streams.settings import Target
 from tests.delivery_rig import CHANNELS, SLACK_PACE, Rig, eventually, open_rig
 from tests.fakes.alerts import make_alert
+from tests.fakes.crash import Crash
 from tests.fakes.faults import Fault
 
 LOAD = int(os.environ.get("WIREBELL_CHAOS", "1"))
@@ -37,10 +38,6 @@ POINTS = (
     "before retry",
     "before commit",
 )
-
-
-class Crash(BaseException):
-    """The process dies here; nothing after it runs."""
 
 
 @dataclass(slots=True)

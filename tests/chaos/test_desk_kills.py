@@ -19,15 +19,12 @@ from streams.slack_desk import SlackDesk
 from streams.stories import Stories
 from tests.delivery_rig import Rig, open_rig
 from tests.fakes.alerts import make_alert
+from tests.fakes.crash import Crash, die_at
 
 LOAD = int(os.environ.get("WIREBELL_CHAOS", "1"))
 # Three hundred deaths at each place are the full load.
 LIVES = 30 * LOAD
 CHOICES: tuple[Choice, ...] = ("relevant", "mute", "not_relevant", "follow")
-
-
-class Crash(BaseException):
-    """The process dies here; nothing after it runs."""
 
 
 class NoWindows:
@@ -91,7 +88,7 @@ async def test_a_process_that_dies_with_a_choice_in_hand_loses_none_and_takes_no
         choice = CHOICES[number % len(CHOICES)]
         made.append(Press(f"p{number}", choice, f"s{number % 5}", 1, "C0000001", "U1", "ann"))
         presses.append(made[-1])
-        switch = _die_at(place, 1 + number % 2)
+        switch = die_at(place, 1 + number % 2)
         deaths += await live(open_desk(rig, switch), presses, heard)
     assert not await live(open_desk(rig, lambda reached: None), presses, heard)
     told = Counter(decode_feedback(raw).id for raw in heard)
@@ -112,18 +109,6 @@ async def test_a_process_that_dies_with_a_choice_in_hand_loses_none_and_takes_no
     assert stances == [_last_stance(made, f"s{story}") for story in range(5)]
 
 
-def _die_at(place: str, count: int) -> Callable[[str], None]:
-    left = count
-
-    def reached(passed: str) -> None:
-        nonlocal left
-        left -= passed == place
-        if left <= 0:
-            raise Crash(place)
-
-    return reached
-
-
 def _last_stance(made: list[Press], story: str) -> bytes | None:
     stances = [each.choice for each in made if each.story_id == story]
     last = [choice for choice in stances if choice in ("mute", "follow")]
@@ -136,7 +121,7 @@ def _ever() -> datetime:
 
 async def test_what_a_dead_process_left_is_done_by_the_next_one_at_its_start(rig: Rig) -> None:
     await rig.deliveries().accept([make_alert()])
-    dead = open_desk(rig, _die_at("edited", 1))
+    dead = open_desk(rig, die_at("edited", 1))
     presses = [Press("p1", "relevant", "s1", 1, "C0000001", "U1", "ann")]
     heard: list[bytes] = []
     assert await live(dead, presses, heard)

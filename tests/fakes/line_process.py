@@ -9,10 +9,8 @@ Its ledger's clock runs `rate` times as fast, so that leases of a minute can pas
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 import signal
-import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -28,14 +26,12 @@ from connectors.sinks.settings import SlackSettings, WebhookSettings
 from connectors.sinks.sink import Sink
 from connectors.sinks.slack import SlackSink
 from connectors.sinks.webhook import WebhookSink
-from streams import logs
 from streams.app import make_app
 from streams.dead_letters import DeadLetter
 from streams.delivery import Deliveries
 from streams.kafka_topics import ALERTS, ARTICLES, DEAD_LETTERS
 from streams.keys import Keys
 from streams.ledger import Ledger
-from streams.library_logs import calm_library_logs
 from streams.outages import outlast
 from streams.redis_client import connect_redis
 from streams.settings import KafkaSettings, SubscriptionSettings, Target
@@ -43,6 +39,7 @@ from streams.steps import DeliverStep, ScreenStep, Sender
 from streams.watchdog import Progress
 from streams.worker import Worker
 from tests.fakes.webhook_receiver import SECRET
+from tests.fakes.whole_process import run_to_the_end
 
 _S = TypeVar("_S", SlackSettings, WebhookSettings)
 _R = TypeVar("_R")
@@ -240,20 +237,5 @@ def _hurried(settings: _S, timeout_s: float) -> _S:
     return settings.model_copy(update={"timeout_s": timeout_s})
 
 
-def main() -> int:
-    """Run until SIGTERM; 1 when the worker ended by itself."""
-    orders = msgspec.json.decode(sys.argv[1], type=Orders)
-    logs.configure("INFO", "worker")
-    calm_library_logs()
-    try:
-        asyncio.new_event_loop().run_until_complete(work(orders))  # not closed, as the command
-    except Exception as error:
-        print(f"FAILED {error}", file=sys.stderr, flush=True)
-        return 1
-    return 0
-
-
 if __name__ == "__main__":
-    code = main()
-    sys.stderr.flush()
-    os._exit(code)
+    run_to_the_end(Orders, work)

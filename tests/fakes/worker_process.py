@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -20,18 +19,17 @@ import msgspec
 from redis.asyncio import Redis
 
 from connectors.records import Alert, Article, Story
-from streams import logs
 from streams.app import make_app
 from streams.dead_letters import Stage
 from streams.in_hand import InHand, open_in_hand
 from streams.kafka_topics import ALERTS, ARTICLES, DEAD_LETTERS
-from streams.library_logs import calm_library_logs
 from streams.redis_client import connect_redis
 from streams.settings import KafkaSettings
 from streams.steps import DeliverStep, ScreenStep, Sender
 from streams.watchdog import Progress, Watchdog
 from streams.worker import Background, Worker
 from tests.fakes.live_screen import LiveScreen
+from tests.fakes.whole_process import run_to_the_end
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -228,19 +226,5 @@ def _in_hand(orders: Orders, stage: Stage) -> InHand | None:
     return open_in_hand(Path(orders.state_dir), stage) if orders.state_dir else None
 
 
-def main() -> int:
-    orders = msgspec.json.decode(sys.argv[1], type=Orders)
-    logs.configure("INFO", "worker")
-    calm_library_logs()
-    try:
-        asyncio.new_event_loop().run_until_complete(work(orders))  # not closed, as the command
-    except Exception as error:
-        print(f"FAILED {error}", file=sys.stderr, flush=True)
-        return 1
-    return 0
-
-
 if __name__ == "__main__":
-    code = main()
-    sys.stderr.flush()
-    os._exit(code)
+    run_to_the_end(Orders, work)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import pytest
 from redis.asyncio import Redis
 
 from connectors.publisher import Publisher, PublishError
@@ -17,7 +16,6 @@ from streams.canary_watch import CanaryWatch
 from streams.heartbeat import decode_heartbeat
 from streams.kafka_topics import ARTICLES, producer_partition
 from streams.keys import Keys
-from streams.redis_client import connect_redis
 from streams.stories import Stories
 from streams.topic_setup import create_kafka_topics
 from tests.fakes.worker_line import open_line
@@ -25,13 +23,6 @@ from tests.integration.test_worker_process import start_worker
 from tests.lanes import Lane, until
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
-
-
-@pytest.fixture
-async def redis(redis_url: str) -> AsyncIterator[Redis]:
-    client = connect_redis(redis_url)
-    yield client
-    await client.aclose()
 
 
 class BrokenPublisher:

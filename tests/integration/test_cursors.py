@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
 import pytest
@@ -17,13 +16,6 @@ from streams.redis_client import connect_redis
 from streams.source_status import SourceStatus, SourceStatuses, decode_source_status
 
 NOW = datetime.now(UTC)
-
-
-@pytest.fixture
-async def redis(redis_url: str) -> AsyncIterator[Redis]:
-    client = connect_redis(redis_url)
-    yield client
-    await client.aclose()
 
 
 def status(name: str) -> SourceStatus:

@@ -3,55 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
-from collections.abc import AsyncIterator, Callable
-from datetime import timedelta
+from collections.abc import Callable
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from redis.asyncio import Redis
 
 from connectors.records import Alert, Article
 from streams.editing import PLACES, Editing, UnknownStory
 from streams.keys import Keys
-from streams.redis_client import connect_redis
 from streams.stories import KEEP_FOLD_EVERY, Decision, Stories
-from tests.reports import DEPOT, DEPOT_RETOLD, FERRY, START, article, screened
-
-WINDOW_S = 72 * 3600
-FERRY_RETOLD = (
-    "All 212 passengers safe after ferry runs aground off Corvera",
-    "Lifeboats brought 212 passengers ashore after a Linea Azul ferry ran aground in fog near the "
-    "Punta Negra lighthouse off the island of Corvera, the coast guard said.",
+from tests.reports import (
+    BRIDGE,
+    BRIDGE_RETOLD,
+    DEPOT,
+    DEPOT_RETOLD,
+    FERRY,
+    FERRY_RETOLD,
+    START,
+    WINDOW_S,
+    article,
+    assign,
 )
-BRIDGE = (
-    "Footbridge collapse in Velden injures three",
-    "A footbridge over the Traun in Velden collapsed on Wednesday, police said. Three people were "
-    "injured. The town hall had closed the footbridge to cyclists in January after an inspection.",
-)
-BRIDGE_RETOLD = (
-    "Three injured as footbridge over the Traun collapses",
-    "The footbridge in Velden that collapsed into the Traun on Wednesday had been inspected in "
-    "January, the town hall said. Three people were injured, police said.",
-)
-
-
-@pytest.fixture
-async def redis(redis_url: str) -> AsyncIterator[Redis]:
-    client = connect_redis(redis_url)
-    yield client
-    await client.aclose()
-
-
-@pytest.fixture
-def keys(redis_prefix: str) -> Keys:
-    return Keys(redis_prefix)
-
-
-@pytest.fixture
-def stories(redis: Redis, keys: Keys) -> Stories:
-    return Stories(redis, keys, WINDOW_S)
 
 
 @pytest.fixture
@@ -59,14 +31,9 @@ def editing(redis: Redis, keys: Keys) -> Editing:
     return Editing(redis, keys, WINDOW_S, clock=lambda: START.timestamp() + 900)
 
 
-async def _assign(stories: Stories, *articles: Article, minutes: float = 5) -> list[Decision]:
-    now = START + timedelta(minutes=minutes)
-    return await stories.assign(screened(*articles, minutes=minutes), now)
-
-
 async def _two(stories: Stories) -> tuple[str, str]:
     """A story about the depot with articles a1 and a2, and one about the ferry with f1."""
-    depot, _, ferry = await _assign(
+    depot, _, ferry = await assign(
         stories,
         article("a1"),
         article("a2", DEPOT_RETOLD, "Courier"),
@@ -103,7 +70,7 @@ async def test_later_articles_of_a_merged_story_join_the_kept_one(
 ) -> None:
     depot, ferry = await _two(stories)
     await editing.merge(depot, ferry)
-    retold, copy, edited = await _assign(
+    retold, copy, edited = await assign(
         stories,
         article("f2", FERRY_RETOLD, "Courier", 20),
         article("f3", FERRY, "Copier", 21),
@@ -118,12 +85,12 @@ async def test_redelivery_after_a_merge_and_a_split_changes_nothing(
     stories: Stories, editing: Editing, redis: Redis
 ) -> None:
     batch = [article("a1"), article("a2", DEPOT_RETOLD, "Courier"), article("f1", FERRY, "Post")]
-    first = await _assign(stories, *batch)
+    first = await assign(stories, *batch)
     depot, ferry = first[0].story_id or "", first[2].story_id or ""
     await editing.merge(depot, ferry)
     await editing.split(depot, "a2")
     lengths = [len(await stories.entries(story)) for story in (depot, ferry)]
-    again = await _assign(stories, *batch)
+    again = await assign(stories, *batch)
     assert all(one.repeated for one in again)
     assert [one.alert for one in again] == [one.alert for one in first]
     assert [one.story_id for one in again][::2] == [depot, depot]
@@ -137,12 +104,12 @@ async def test_an_edit_after_a_merge_counts_once_however_often_it_comes(
     depot, ferry = await _two(stories)
     await editing.merge(depot, ferry)
     more = article("f1", (FERRY[0], FERRY[1] + " Nine people were injured."), "Island Post", 30)
-    (edited,) = await _assign(stories, more)
+    (edited,) = await assign(stories, more)
     assert edited.alert is not None
     assert edited.alert.story.id == depot
-    (again,) = await _assign(stories, more)
+    (again,) = await assign(stories, more)
     assert (again.repeated, again.alert) == (True, edited.alert)
-    (old,) = await _assign(stories, article("f1", FERRY, "Island Post"))
+    (old,) = await assign(stories, article("f1", FERRY, "Island Post"))
     assert (old.repeated, old.alert, old.story_id) == (True, None, depot)
 
 
@@ -150,7 +117,7 @@ async def test_what_is_split_off_draws_later_articles_like_it(
     stories: Stories, editing: Editing
 ) -> None:
     depot, ferry = await _two(stories)
-    (joined,) = await _assign(stories, article("b1", BRIDGE, "Traun News", 6))
+    (joined,) = await assign(stories, article("b1", BRIDGE, "Traun News", 6))
     await editing.merge(depot, joined.story_id or "")
     left, begun = await editing.split(depot, "b1")
     new = begun.story.id
@@ -159,7 +126,7 @@ async def test_what_is_split_off_draws_later_articles_like_it(
     assert [toll.number for toll in left.story.tolls if toll.kind == "injured"] == [4]
     assert (begun.kind, begun.story.revision, begun.story.headline) == ("new", 1, BRIDGE[0])
     assert new not in (depot, ferry, joined.story_id)
-    later = await _assign(
+    later = await assign(
         stories,
         article("b2", BRIDGE_RETOLD, "Courier", 20),
         article("b3", BRIDGE, "Copier", 21),
@@ -181,7 +148,7 @@ async def test_first_article_of_a_story_can_leave_it(stories: Stories, editing: 
 async def test_a_copy_that_is_split_off_shows_what_it_published(
     stories: Stories, editing: Editing
 ) -> None:
-    first, _ = await _assign(stories, article("a1"), article("c1", publisher="Copier", minutes=3))
+    first, _ = await assign(stories, article("a1"), article("c1", publisher="Copier", minutes=3))
     _, begun = await editing.split(first.story_id or "", "c1")
     assert begun.story.headline == DEPOT[0]
     assert [score.topic for score in begun.story.topics] == ["drone_strike"]
@@ -221,13 +188,13 @@ async def test_every_edit_repeated_gives_the_same_alerts_and_changes_nothing(
 
 async def test_chains_of_merges_end_in_one_story(stories: Stories, editing: Editing) -> None:
     depot, ferry = await _two(stories)
-    (bridge,) = await _assign(stories, article("b1", BRIDGE, "Traun News", 6))
+    (bridge,) = await assign(stories, article("b1", BRIDGE, "Traun News", 6))
     third = bridge.story_id or ""
     await editing.merge(ferry, depot)
     await editing.merge(third, ferry)
     assert await editing.merge(ferry, third) == ()
     assert {await editing.current(story) for story in (depot, ferry, third)} == {third}
-    later = await _assign(
+    later = await assign(
         stories,
         article("a9", DEPOT, "Copier", 20),
         article("f2", FERRY_RETOLD, "Courier", 21),
@@ -248,7 +215,7 @@ async def test_an_article_goes_back_and_forth_and_is_in_one_story(
         await editing.merge(depot, begun.story.id)
         assert await _ids(stories, depot) == ["a1", "a2"]
     assert len(seen) == 3
-    (late,) = await _assign(stories, article("a3", DEPOT_RETOLD, "Copier", 30))
+    (late,) = await assign(stories, article("a3", DEPOT_RETOLD, "Copier", 30))
     assert late.story_id == depot
 
 
@@ -266,7 +233,7 @@ async def test_a_muted_story_grows_silently_and_tells_what_came_when_it_is_heard
 ) -> None:
     depot, _ = await _two(stories)
     assert await editing.mute(depot, muted=True) == ()
-    third, gone = await _assign(
+    third, gone = await assign(
         stories,
         article("a3", (DEPOT[0], DEPOT_RETOLD[1].replace("four", "nine")), "Post", 20),
         article("a2", DEPOT_RETOLD, "Courier", 21, status="withdrawn"),
@@ -282,18 +249,18 @@ async def test_a_muted_story_grows_silently_and_tells_what_came_when_it_is_heard
 
 
 async def test_a_fold_from_before_a_split_is_never_used(stories: Stories, editing: Editing) -> None:
-    first, *_ = await _assign(
+    first, *_ = await assign(
         stories,
         *[article(f"a{n}", DEPOT_RETOLD, f"Paper {n}", n) for n in range(KEEP_FOLD_EVERY + 1)],
     )
     story = first.story_id or ""
     await editing.split(story, "a3")
     for n in range(20, 24):
-        (late,) = await _assign(stories, article(f"a{n}", DEPOT_RETOLD, f"Late {n}", n))
+        (late,) = await assign(stories, article(f"a{n}", DEPOT_RETOLD, f"Late {n}", n))
         assert late.story_id == story
     now = (await stories.steps(story))[-1].folded
     assert "a3" not in now.articles
-    (edited,) = await _assign(
+    (edited,) = await assign(
         stories, article("a1", (DEPOT[0], DEPOT[1] + " One was killed."), "Paper 1", 40)
     )
     assert edited.alert is not None
@@ -311,12 +278,12 @@ async def test_merge_while_two_workers_assign_loses_no_article(
         for who, told in (("x", DEPOT_RETOLD), ("y", FERRY_RETOLD))
     ]
 
-    async def assign(worker: Stories, mine: list[list[Article]]) -> list[Decision]:
-        return [one for batch in mine for one in await _assign(worker, *batch)]
+    async def assign_all(worker: Stories, mine: list[list[Article]]) -> list[Decision]:
+        return [one for batch in mine for one in await assign(worker, *batch)]
 
     first, second, merged, again = await asyncio.gather(
-        assign(stories, batches[::2]),
-        assign(other, batches[1::2]),
+        assign_all(stories, batches[::2]),
+        assign_all(other, batches[1::2]),
         editing.merge(depot, ferry),
         Editing(redis, keys, WINDOW_S).merge(ferry, depot),
     )
@@ -364,73 +331,3 @@ async def test_an_editor_killed_anywhere_is_repeated_to_the_same_end(
     assert ids == [f"{depot}:3", f"{ferry}:2", f"{depot}:4", f"{new}:1"]
     kinds = [entry.mark.kind for entry in await stories.entries(depot) if entry.mark]
     assert kinds == ["merge", "left", "mute"]
-
-
-_POOL = screened(
-    article("a1"),
-    article("a2", DEPOT_RETOLD, "Courier"),
-    article("a3", DEPOT, "Copier", 3),
-    article("f1", FERRY, "Island Post"),
-    article("f2", FERRY_RETOLD, "Courier", 4),
-    article("b1", BRIDGE, "Traun News"),
-    article("b2", BRIDGE_RETOLD, "Courier", 5),
-    article("a1", (DEPOT[0], DEPOT[1] + " One worker was killed."), minutes=6),
-)
-_AT = st.integers(0, 9)
-_DEEDS = st.lists(
-    st.one_of(
-        st.tuples(st.just("assign"), _AT, _AT),
-        st.tuples(st.just("merge"), _AT, _AT),
-        st.tuples(st.just("split"), _AT, _AT),
-        st.tuples(st.just("mute"), _AT, _AT),
-    ),
-    min_size=4,
-    max_size=16,
-)
-
-
-@settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-@given(deeds=_DEEDS)
-def test_whatever_editors_do_an_article_is_in_one_story_and_no_alert_id_has_two_meanings(
-    redis_url: str, deeds: list[tuple[str, int, int]]
-) -> None:
-    asyncio.run(_do(redis_url, deeds))
-
-
-async def _do(redis_url: str, deeds: list[tuple[str, int, int]]) -> None:
-    redis, keys = connect_redis(redis_url), Keys(f"test-{secrets.token_hex(6)}")
-    try:
-        stories, editing = Stories(redis, keys, WINDOW_S), Editing(redis, keys, WINDOW_S)
-        told: dict[str, Alert] = {}
-        known: list[str] = []
-        assigned: set[str] = set()
-        for what, one, other in [("assign", n, 0) for n in (0, 3, 5)] + deeds:
-            alerts: list[Alert] = []
-            story, second = known[one % len(known)] if known else "", ""
-            if what == "assign":
-                article_ = _POOL[one % len(_POOL)]
-                (decision,) = await stories.assign([article_], START + timedelta(minutes=10))
-                alerts += [decision.alert] if decision.alert else []
-                assigned.add(article_.article.id)
-                known.append(decision.story_id or "")
-            elif what == "merge":
-                second = known[other % len(known)]
-                alerts += await editing.merge(story, second)
-            elif what == "mute":
-                alerts += await editing.mute(story, muted=bool(other % 2))
-            else:
-                members = await stories.members(await editing.current(story))
-                leaving = members[other % len(members)].facts.article_id
-                if {member.facts.article_id for member in members} != {leaving}:
-                    alerts += await editing.split(story, leaving)
-            known = list(dict.fromkeys([*known, *(alert.story.id for alert in alerts)]))
-            for alert in alerts:
-                assert told.setdefault(alert.id, alert) == alert
-            homes = {await editing.current(each) for each in known}
-            held = [{m.facts.article_id for m in await stories.members(home)} for home in homes]
-            assert sum(map(len, held)) == len(set().union(*held))
-            assert set().union(*held) == assigned
-    finally:
-        await redis.aclose()

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
-import pytest
 from redis.asyncio import Redis
 
 from classifiers.drift import BINS
@@ -39,18 +37,6 @@ def screened(*probabilities: float, chosen: tuple[str, ...] = (), number: int = 
         id=f"a{number}", source_id="s", publisher="P", title="T", text="x", fetched_at=NOW
     )
     return Screened(article, "en", probabilities, chosen, NOW)
-
-
-@pytest.fixture
-async def redis(redis_url: str) -> AsyncIterator[Redis]:
-    connected = connect_redis(redis_url)
-    yield connected
-    await connected.aclose()
-
-
-@pytest.fixture
-def keys(redis_prefix: str) -> Keys:
-    return Keys(redis_prefix)
 
 
 async def test_what_became_of_articles_is_counted_by_topic_over_all_workers(

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -23,16 +23,13 @@ from streams.settings import KafkaSettings
 from streams.stories import Stories
 from streams.topic_setup import create_kafka_topics
 from tests.delivery_rig import Rig, open_rig
+from tests.fakes.crash import Crash, die_at
 from tests.lanes import Lane
 from tests.reports import DEPOT, FERRY, START, article, screened
 
 WINDOW_S = 72 * 3600.0
 PLACE = "slack|C0000001"
 FLOOD = ("Flood closes the road to Marvik", "A flood closed the only road to Marvik on Wednesday.")
-
-
-class Crash(BaseException):
-    """The process dies here; nothing after it runs."""
 
 
 class Room:
@@ -142,7 +139,7 @@ async def test_a_process_that_dies_while_it_brings_them_back_is_followed_by_the_
     deaths = 0
     for passes in (1, 2, 3):
         restoring = room.restoring()
-        restoring.reached = _die_at(place, passes)
+        restoring.reached = die_at(place, passes)
         try:
             await restoring.step(room.send)
         except Crash:
@@ -209,15 +206,3 @@ def test_kafka_without_decisions_says_so_at_once(embedded_kafka: Lane) -> None:
 
 def _when(one: Feedback) -> tuple[datetime, str]:
     return one.at, one.id
-
-
-def _die_at(place: str, count: int) -> Callable[[str], None]:
-    left = count
-
-    def reached(passed: str) -> None:
-        nonlocal left
-        left -= passed == place
-        if left <= 0:
-            raise Crash(place)
-
-    return reached

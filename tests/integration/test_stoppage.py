@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,13 +19,6 @@ from tests.delivery_rig import eventually
 from tests.fakes.alerts import Clock
 
 
-@pytest.fixture
-async def redis(redis_url: str) -> AsyncIterator[Redis]:
-    connection: Redis = Redis.from_url(redis_url)
-    yield connection
-    await connection.aclose()
-
-
 async def test_each_stop_in_a_row_makes_the_next_worker_wait_longer(
     redis: Redis, redis_prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -41,7 +33,7 @@ async def test_each_stop_in_a_row_makes_the_next_worker_wait_longer(
         before = clock()
         waiting = asyncio.create_task(stoppage.wait_out(going))
         while not waiting.done():
-            clock.forward(1)
+            clock.forward(FIRST_WAIT_S / 4)
             await asyncio.sleep(0.01)
         assert await waiting
         waits.append(clock() - before)

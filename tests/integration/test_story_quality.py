@@ -10,7 +10,6 @@ import gzip
 import json
 import random
 from collections import Counter
-from collections.abc import AsyncIterator
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,6 @@ from classifiers.model import TopicModel
 from connectors.records import Article
 from streams.backtest import EveryTopic
 from streams.keys import Keys
-from streams.redis_client import connect_redis
 from streams.screening import Screened, screen
 from streams.stories import Decision, Stories
 from tests.reports import START
@@ -35,13 +33,6 @@ FLOORS: dict[str, dict[str, float]] = json.loads(
     (Path(__file__).parent / "story_floors.json").read_text("utf-8")
 )
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture
-async def redis(redis_url: str) -> AsyncIterator[Redis]:
-    client = connect_redis(redis_url)
-    yield client
-    await client.aclose()
 
 
 @pytest.fixture(scope="module")

@@ -36,7 +36,6 @@ FORMATS = jsonschema.FormatChecker()
 
 @FORMATS.checks("date-time", raises=ValueError)  # type: ignore[untyped-decorator, unused-ignore]
 def _is_time(text: object) -> bool:
-
     return datetime.fromisoformat(str(text)).tzinfo is not None
 
 
