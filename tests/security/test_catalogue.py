@@ -87,7 +87,7 @@ CATALOGUE: dict[str, tuple[str, ...]] = {
         "test_an_open_address_needs_a_token",
         "test_a_large_body_of_unknown_length_is_413",
     ),
-    "tests/integration/test_slack_answers.py": (
+    "tests/integration/test_slack_http.py": (
         "test_what_slack_did_not_sign_is_refused",
         "test_signed_nonsense_is_a_bad_request",
     ),
