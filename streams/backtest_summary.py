@@ -54,7 +54,7 @@ def show_rehearsal(console: Console, rehearsal: Rehearsal) -> None:
     rings = [told for told in rehearsal.told if told.part != "grows"]
     if not rings:
         return
-    table = Table(box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False, expand=True)  # else a long headline takes all of it
     for heading in ("when", "", "priority"):
         table.add_column(heading, no_wrap=True)
     table.add_column("headline and topics", no_wrap=True, overflow="ellipsis", ratio=1)

@@ -94,6 +94,7 @@ class Child:
         self._due_at = now + self._wait_s
         words = f"{self.name} ended ({_ending(code)})"
         said = last_line(self.log)
+        said = "" if said.startswith("INFO ") else said  # it was well: no reason to end
         line = f"{words}; starts again in {self._wait_s:.0f} s" + (
             f". It said: {said}" if said else ""
         )

@@ -125,7 +125,7 @@ def _article(facts: Facts, score: float, earlier: Sequence[Facts], left: set[str
     place = "" if not facts.places else f" [{facts.places[0].name}]"
     title = facts.title or facts.summary[:80] or facts.article_id
     gone = "  (split off later)" if facts.article_id in left else ""
-    yield f"{facts.reported_at:%Y-%m-%d %H:%M}  {facts.publisher}: {title}{place}{gone}"
+    yield f"{facts.reported_at:%Y-%m-%d %H:%M} UTC  {facts.publisher}: {title}{place}{gone}"
     yield f"    article {facts.article_id}: {_why(facts, score, earlier)}"
 
 
@@ -162,7 +162,7 @@ def _edited(mark: Mark) -> Iterator[str]:
         "mute": "muted",
         "unmute": "heard again",
     }[mark.kind]
-    yield f"{moment(mark.at):%Y-%m-%d %H:%M}  by an editor: {said}"
+    yield f"{moment(mark.at):%Y-%m-%d %H:%M} UTC  by an editor: {said}"
 
 
 def _rang(step: Step) -> Iterator[str]:

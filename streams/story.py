@@ -209,7 +209,7 @@ def _counted(before: Folded, facts: Facts) -> Folded:
         ),
         places=tuple(
             Place(name=p.name, country=p.country, latitude=p.latitude, longitude=p.longitude)
-            for p, *_ in places[:MAX_STORY_PLACES]
+            for p in _shown(places)[:MAX_STORY_PLACES]
         ),
         reports=_reports(before.story.reports, facts),
         withdrawn=False,
@@ -315,6 +315,14 @@ def _places(
         when, where = min((when, where), (at, rank))
         named[place.country, place.name] = (kept, count + 1, when, where)
     return tuple(sorted(named.values(), key=lambda item: (-item[1], *item[2:], item[0].name)))
+
+
+def _shown(places: tuple[tuple[PlaceFact, int, float, int], ...]) -> list[PlaceFact]:
+    """The places without a country of which the story names a part: of Izmail in Ukraine
+    nobody needs to read that it is also in Ukraine.
+    """
+    parts = {place.country for place, *_ in places if not place.is_country}
+    return [place for place, *_ in places if not (place.is_country and place.country in parts)]
 
 
 def _with_tolls(before: Folded, facts: Facts) -> Folded:

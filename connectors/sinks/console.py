@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 from rich.console import Console
 from rich.text import Text
 
-from connectors.records import Alert, Priority
+from connectors.records import Alert, Priority, Story
 from connectors.sinks.pace import Pace
 from connectors.sinks.plain_text import one_line, safe_url
 from connectors.sinks.settings import ConsoleSettings
@@ -119,7 +119,7 @@ def render(delivery: Delivery, zone: ZoneInfo) -> Text:
     _line(text, "where", places)
     told = decode_told(delivery.receipt.get("told", ""))
     if told is not None:
-        for line in news_since(told, alert).lines:
+        for line in news_since(told, alert).lines or _one_more(story):
             _line(text, "new", one_line(line, 300))
     elif story.summary:
         _line(text, "", one_line(story.summary, 300))
@@ -147,6 +147,12 @@ def render_together(alerts: Sequence[Alert], reason: Reason) -> Text:
         text.append(f"\n  {'':>10}  and {len(ordered) - _NAMED} more")
     text.append("\n")
     return text
+
+
+def _one_more(story: Story) -> tuple[str, ...]:
+    """Why an update without other news rings: one more publisher has the story."""
+    newest = max(story.reports[1:], key=lambda report: report.reported_at, default=None)
+    return () if newest is None else (f"Also reported by {newest.publisher or 'another'}",)
 
 
 def _line(text: Text, label: str, value: str) -> None:

@@ -40,6 +40,8 @@ _CHOSEN = {
     "merge": "merged",
     "unmute": "no longer muted",
 }
+_STANCES = ("mute", "follow", "unmute")
+_JUDGEMENTS = ("relevant", "not_relevant", "wrong_topic")
 _SIRENS = {"flash": "🔴 FLASH", "urgent": "🟠 URGENT", "routine": ""}
 
 
@@ -201,11 +203,27 @@ def _times(
 
 
 def _decided(verdicts: Sequence[Verdict], zone: ZoneInfo) -> list[str]:
+    """What people chose, as it stands: who muted and then follows, follows."""
+    standing: dict[tuple[str, ...], Verdict] = {}
+    for each in verdicts:
+        about = _about(each)
+        standing.pop(about, None)
+        standing[about] = each
     return [
         f"{_CHOSEN.get(each.choice, each.choice)}{f' ({each.note})' if each.note else ''}: "
         f"{each.who or 'somebody'} {clock(each.at, zone, each.at)}"
-        for each in verdicts
+        for each in standing.values()
     ]
+
+
+def _about(verdict: Verdict) -> tuple[str, ...]:
+    """What a later choice takes the place of: whether it rings is one for all, of judgements
+    each person has one.
+    """
+    if verdict.choice in _STANCES:
+        return ("stance",)
+    judges = verdict.choice in _JUDGEMENTS and verdict.who
+    return ("judged", verdict.who) if judges else ("id", verdict.id)
 
 
 def clock(moment: datetime, zone: ZoneInfo, day: datetime) -> str:

@@ -132,7 +132,7 @@ def _destination_line(state: DestinationState) -> str:
 
 def _attempt_line(attempt: Attempt) -> str:
     parts = [
-        attempt.at.strftime("%Y-%m-%d %H:%M:%S"),
+        _moment(attempt.at.timestamp()),
         f"{attempt.sink}|{attempt.target}",
         f"{attempt.story_id}:{attempt.revision}",
         f"attempt {attempt.attempt}",
@@ -140,9 +140,9 @@ def _attempt_line(attempt: Attempt) -> str:
         attempt.detail,
     ]
     if attempt.next_at:
-        parts.append(f"again {attempt.next_at:%Y-%m-%d %H:%M:%S}")
+        parts.append(f"again {_moment(attempt.next_at.timestamp())}")
     return "  ".join(part for part in parts if part)
 
 
 def _moment(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

@@ -116,7 +116,7 @@ def _table(found: list[ModelVersion]) -> Table:
     for column in ("bells", "state", "by", "why"):
         table.add_column(column)
     for each in found:
-        trained = f"{each.trained_at:%Y-%m-%d %H:%M}" if each.trained_at else "ships"
+        trained = f"{each.trained_at:%Y-%m-%d %H:%M} UTC" if each.trained_at else "ships"
         scores = [_score(each.scores.get(name)) for name in _SETS]
         natural = each.scores.get("natural")
         bells = f"{natural.false_bells_per_1000:.0f}" if natural else "-"

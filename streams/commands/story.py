@@ -216,14 +216,18 @@ def _line_of(story: Story) -> str:
         part
         for part in (
             story.id,
-            f"{story.last_seen:%Y-%m-%d %H:%M}",
-            f"{story.article_count} articles",
-            f"{len(story.reports)} publishers",
+            f"{story.last_seen:%Y-%m-%d %H:%M} UTC",
+            _counted(story.article_count, "article"),
+            _counted(len(story.reports), "publisher"),
             f"revision {story.revision}",
             *flags,
             f"{story.headline} ({about})",
         )
     )
+
+
+def _counted(number: int, word: str) -> str:
+    return f"{number} {word}{'' if number == 1 else 's'}"
 
 
 def _with_line(

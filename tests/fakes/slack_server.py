@@ -1,7 +1,7 @@
 """A fake Slack: a real HTTP server with the methods that Wirebell calls, which refuses what
 Slack would refuse, counts, and makes faults on demand.
 
-    python -m tests.fakes.slack_server --port 8089 --token xoxb-test
+    python -m tests.fakes.slack_server --port 8095 --token xoxb-test
 
 shows every message it is given, for looking at them.
 """
@@ -361,7 +361,7 @@ def _error(name: str) -> web.Response:
 
 async def _main() -> None:
     parser = argparse.ArgumentParser(description="A fake Slack that shows what it is given.")
-    parser.add_argument("--port", type=int, default=8089)
+    parser.add_argument("--port", type=int, default=8095)  # clear of Wirebell's own
     parser.add_argument("--token", default="xoxb-test")
     parser.add_argument("--channel", default="C0000001", help="the id of its one channel")
     given = parser.parse_args()

@@ -23,7 +23,7 @@ deliver = [{ sink = "terminal" }]
 """
 
 
-def _backtest(folder: Path, subscription: str) -> Result:
+def _backtest(folder: Path, subscription: str, columns: str = "160") -> Result:
     (folder / "wirebell.toml").write_text(CONFIG)
     rows = [
         {"id": number, "date": f"2026-03-04T09:0{number}:00Z", "title": title, "text": text}
@@ -32,7 +32,7 @@ def _backtest(folder: Path, subscription: str) -> Result:
     (folder / "in.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     files = [str(folder / "in.jsonl"), "--out", str(folder / "out.jsonl")]
     options = ["--config", str(folder / "wirebell.toml"), "--subscription", subscription]
-    return CliRunner().invoke(_app, ["backtest", *files, *options], env={"COLUMNS": "160"})
+    return CliRunner().invoke(_app, ["backtest", *files, *options], env={"COLUMNS": columns})
 
 
 def test_a_subscription_is_shown_what_it_asks_for(tmp_path: Path) -> None:
@@ -43,6 +43,10 @@ def test_a_subscription_is_shown_what_it_asks_for(tmp_path: Path) -> None:
     assert "1 alerts that it does not ask for" in told
     assert "2026-03-04 09:00" in told
     assert "2026-03-04 09:01" not in told
+
+
+def test_a_narrow_terminal_cuts_the_headline_and_not_the_time(tmp_path: Path) -> None:
+    assert "2026-03-04 09:00  rings  " in _backtest(tmp_path, "depots", columns="60").stdout
 
 
 def test_a_subscription_that_does_not_exist_is_one_line_with_those_that_do(tmp_path: Path) -> None:

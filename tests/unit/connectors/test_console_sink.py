@@ -44,6 +44,13 @@ def test_an_update_says_what_is_new_instead_of_all_again() -> None:
     assert grown.story.summary in shown(broken)
 
 
+def test_an_update_of_one_more_publisher_alone_says_so() -> None:
+    first = make_alert()
+    grown = make_alert(revision=2, tolls=first.story.tolls)
+    update = Delivery(grown.id, "desk", "", grown, receipt={"told": encode_told(told_of(first))})
+    assert "new  Also reported by Gazette 2" in shown(update)
+
+
 @given(st.text(max_size=300))
 def test_no_text_from_outside_breaks_a_line_or_sends_a_control_character(text: str) -> None:
     alert = make_alert(

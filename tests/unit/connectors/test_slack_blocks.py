@@ -130,6 +130,17 @@ def test_a_number_says_who_said_it() -> None:
     assert news_since(Told(), alert).lines[0] == "7 injured, says the police"
 
 
+def test_a_choice_takes_the_place_of_the_one_that_it_undoes() -> None:
+    chosen = (("mute", "ann"), ("relevant", "ann"), ("relevant", "bob"), ("follow", "bob"))
+    verdicts = [
+        Verdict(str(number), choice, who, MORNING)
+        for number, (choice, who) in enumerate((*chosen, ("not_relevant", "ann")))
+    ]
+    row = story_message(make_alert(), KYIV, verdicts=verdicts).blocks[-1]
+    said = [element["text"] for element in row["elements"]]
+    assert said == ["relevant: bob 10:00", "followed: bob 10:00", "not relevant: ann 10:00"]
+
+
 def test_publishers_stand_in_order_of_their_first_report() -> None:
     reports = tuple(
         make_report(number, MORNING + timedelta(minutes=number)) for number in range(1, 5)

@@ -188,6 +188,14 @@ def test_only_the_best_place_of_an_article_is_a_new_place() -> None:
     assert _changes(second) == ("new place: Kyiv",)
 
 
+def test_a_country_is_no_place_beside_its_own_town() -> None:
+    steps = _fold(
+        facts(places=(RUSSIA, KYIV)), facts("a2", publisher="Wire", places=(BRYANSK, RUSSIA))
+    )
+    shown = [[place.name for place in step.folded.story.places] for step in steps]
+    assert shown == [["Russia", "Kyiv"], ["Bryansk", "Kyiv"]]
+
+
 def test_edited_article_counts_once_and_renews_its_headline() -> None:
     _, edited = _fold(facts(), facts(title="Drones hit depot near Bryansk, 4 hurt", minutes=9))
     story = edited.folded.story

@@ -4,7 +4,8 @@ import { act } from "../act.js";
 import { byId, fillRow, keyed, makeRow, quietButton, setData, setHidden, setText } from "../dom.js";
 import * as format from "../format.js";
 
-const MAIN = "course";
+// As `wirebell models` shows them: English has the most of each topic, the natural mix the false bells.
+const MAIN = "english";
 let turned = false;
 
 export function showModels(models) {
@@ -29,12 +30,13 @@ async function turn(path, wish, done) {
 
 function fillModel(row, one) {
   const scores = one.scores[MAIN] ?? Object.values(one.scores)[0];
+  const bells = (one.scores.natural ?? scores)?.false_bells_per_1000;
   fillRow(row, [
     one.version,
     one.state + (one.who ? ` · ${one.who}` : ""),
     one.trained_at ? format.moment(one.trained_at) : one.shipped ? "ships" : "–",
     scores ? scores.macro_f1.toFixed(3) : "–",
-    scores ? scores.false_bells_per_1000.toFixed(1) : "–",
+    bells === undefined ? "–" : bells.toFixed(0),
     [one.learned_from, one.why].filter(Boolean).join("; "),
   ]);
   setData(row, "state", one.state === "refused" ? "poor" : one.state === "in force" ? "ok" : "past");
