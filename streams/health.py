@@ -21,7 +21,8 @@ SourceCondition = Literal[
     "ok", "waiting", "done", "paused", "quiet", "copies", "empty", "undated", "faltering", "dead"
 ]
 
-# A process beats each second. Ten missed beats are silence; a garbage collection is not.
+# A process beats each second, at rest each third. Three missed beats are silence; a garbage
+# collection is not.
 SILENT_AFTER = timedelta(seconds=10)
 # Processes of a line that was just started need this long to report (a model is loaded).
 STARTING_FOR = timedelta(seconds=30)
@@ -29,7 +30,7 @@ STARTING_FOR = timedelta(seconds=30)
 FORGOTTEN_AFTER = timedelta(minutes=15)
 # An alert that waits longer has failed at least once (attempts time out after 15 s).
 WAITING_AFTER = timedelta(seconds=60)
-# An idle line takes half a second; a minute is one of three that an editor can do without.
+# An idle line takes two seconds at most; a minute is one of three that an editor can do without.
 MISSED_AFTER = timedelta(seconds=60)
 # A lost canary in a row may be a restart's; three are the line's.
 LOST_AFTER = 3

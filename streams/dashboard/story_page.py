@@ -45,7 +45,8 @@ if TYPE_CHECKING:
 SHOWN_ENTRIES, SHOWN_OTHERS = 200, 20
 ALL_ATTEMPTS = 2_000
 DECIDED_SINCE = timedelta(days=30)
-# A worker does a decision within half a second; a page that waits longer says that it waits.
+# A worker does a decision at once, or within two seconds where its nudge was lost; a page that
+# waits longer says so.
 DONE_WITHIN_S, LOOK_EVERY_S = 4.0, 0.1
 
 # Nothing that could name another key of ours.
