@@ -56,7 +56,7 @@ class SlackSettings(SinkSettings):
     """Signing secret for buttons and the slash command over HTTP instead; empty: none."""
     listen_host: str = "127.0.0.1"
     """Address on which POST /slack is taken when there is a signing secret."""
-    listen_port: Annotated[int, Field(ge=0, le=65_535)] = 8088
+    listen_port: Annotated[int, Field(ge=0, le=65_535)] = 8085
     """Its port."""
 
     def zone_of(self, channel: str) -> ZoneInfo:

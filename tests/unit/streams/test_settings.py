@@ -5,7 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
+from connectors.sinks.settings import SlackSettings
+from connectors.sources.settings import IngestSettings
 from streams.settings import STARTER, Settings, SettingsError, load_settings
 
 SECRET = "xoxb-fake-canary-0000"  # a visibly fake token
@@ -181,3 +184,12 @@ def test_the_token_that_acts_is_another_than_the_one_that_reads(tmp_path: Path) 
     (fault,) = caught.value.faults
     assert "act_token must not be the same" in fault
     assert "open-sesame" not in fault
+
+
+def test_what_listens_by_default_leaves_each_other_its_port() -> None:
+    settings = load_settings(STARTER)
+    metrics = range(settings.metrics.port, settings.metrics.port + 3)  # the workers' follow it
+    slack = SlackSettings(type="slack", token=SecretStr("xoxb-1")).listen_port
+    ingest = IngestSettings(type="ingest", id="pushed").port
+    ports = [settings.page.port, slack, ingest, *metrics]
+    assert len(set(ports)) == len(ports)
