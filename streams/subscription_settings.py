@@ -53,7 +53,7 @@ class SubscriptionSettings(Table):
     countries: tuple[str, ...] = ()
     """Countries wanted (ISO 3166-1 alpha-2)."""
     places: tuple[str, ...] = ()
-    """Places wanted, by the names that stories show ("Bryansk")."""
+    """Places wanted, by the names that stories show ("Bryansk"), or a country with all in it."""
     publishers: tuple[str, ...] = ()
     """Publishers wanted."""
     words: tuple[str, ...] = ()

@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import Literal
 from zoneinfo import ZoneInfo
 
+from classifiers.places import country_names
 from connectors.records import Alert, Priority, Story
 from streams.subscription_settings import SubscriptionSettings
 
@@ -77,7 +78,7 @@ def matches(
         and _topic_matches(subscription, story, threshold)
         and _any_of(subscription.languages, {report.language for report in story.reports})
         and _any_of(subscription.countries, {place.country for place in story.places})
-        and _any_of(subscription.places, {place.name for place in story.places})
+        and _places_match(subscription, story)
         and _any_of(subscription.publishers, {report.publisher for report in story.reports})
         and _words_match(subscription, story)
         and _young_enough(subscription, alert)
@@ -210,6 +211,16 @@ def _quiet_until(hours: str, now: datetime) -> float:
     # A clock that is put back shows the end twice: it is quiet until the second.
     ends = (datetime.combine(day, end.replace(fold=fold), here.tzinfo) for fold in (0, 1))
     return max(moment.timestamp() for moment in ends)
+
+
+def _places_match(subscription: SubscriptionSettings, story: Story) -> bool:
+    """A story does not show a country beside a town of it: who wants the country has it meant."""
+    if not subscription.places:
+        return True
+    named = {place.name for place in story.places}
+    countries = country_names()
+    named |= {countries.get(place.country, "") for place in story.places}
+    return _any_of(subscription.places, named)
 
 
 def _any_of(wanted: tuple[str, ...], given: set[str]) -> bool:

@@ -84,6 +84,14 @@ def test_any_publisher_language_or_country_of_the_story_is_enough() -> None:
     assert matches(wish(languages=("uk",), countries=("NO",), publishers=("Gazette 2",)), alert)
 
 
+def test_who_wants_a_country_has_its_towns_too() -> None:
+    """A story does not show the country beside them."""
+    alert = make_alert(places=(Place(name="Oslo", country="NO", latitude=0, longitude=0),))
+    assert matches(wish(places=("Norway",)), alert)
+    assert matches(wish(places=("oslo",)), alert)
+    assert not matches(wish(places=("Sweden",)), alert)
+
+
 def test_two_subscriptions_into_one_channel_make_one_destination() -> None:
     first = wish("first", topics=("sabotage",))
     second = wish("second", deliver=(Target(sink="slack", to="C1"), Target(sink="hook")))
