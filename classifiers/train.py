@@ -77,8 +77,9 @@ def fit_lessons(
     unseen = [topic.id for topic, n in zip(topics, labels.sum(axis=0), strict=True) if n == 0]
     if unseen:
         raise ValueError(f"no example of {', '.join(unseen)}")
-    idf = inverse_frequencies(lessons.counts, lessons.added) * lessons.kind_weights
-    rows = weigh(lessons.counts, idf)
+    counts = lessons.counts.sorted_indices()  # the last bits of a sum are those of its order
+    idf = inverse_frequencies(counts, lessons.added) * lessons.kind_weights
+    rows = weigh(counts, idf)
     gated = np.array([topic.id in TOPIC_IDS for topic in topics])
     gate = calibration.gate_of(labels, known, gated)
     left_out = _left_out_scores(rows, lessons, gate, recipe, done)
