@@ -13,6 +13,7 @@ import itertools
 import os
 import threading
 from collections.abc import Iterator
+from concurrent.futures import CancelledError
 
 from connectors.decoding import DecompressError, gunzip
 from connectors.sources.file_reading import (
@@ -123,6 +124,8 @@ class StdinSource:
                 # The event loop is closed: the process is ending.
                 putting.close()
                 return
+            except CancelledError:
+                return  # the event loop is closing: the process is ending
 
     def _chunks(self) -> Iterator[bytes]:
         while True:

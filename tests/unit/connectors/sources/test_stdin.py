@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import gzip
 import json
 import os
@@ -39,7 +41,7 @@ async def _to_the_end(source: StdinSource) -> list[Poll]:
 
 def _write(writing: int, raw: bytes) -> threading.Thread:
     def run() -> None:
-        with os.fdopen(writing, "wb") as out:
+        with contextlib.suppress(BrokenPipeError), os.fdopen(writing, "wb") as out:
             out.write(raw)
 
     thread = threading.Thread(target=run)
@@ -95,6 +97,28 @@ async def test_a_batch_stays_until_it_is_confirmed(pipe: tuple[int, int]) -> Non
     assert await source.poll({}) is poll
     await source.confirmed(poll)
     assert not (await source.poll({})).articles
+
+
+@pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
+def test_an_event_loop_that_ends_while_the_thread_waits_for_room_ends_it_quietly(
+    pipe: tuple[int, int],
+) -> None:
+    before = set(threading.enumerate())
+    writing = _write(pipe[1], b'{"title": "T"}\n' * 100_000)
+
+    async def read_nothing_more() -> None:
+        source = StdinSource(SETTINGS, pipe[0], wait_s=5.0)
+        await source.poll({})
+        async with asyncio.timeout(10):
+            while not source._queue._putters:  # type: ignore[attr-defined]  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+
+    asyncio.run(read_nothing_more())
+    (reading,) = set(threading.enumerate()) - before - {writing}
+    reading.join(10)
+    assert not reading.is_alive()
+    os.close(pipe[0])  # nobody reads: the writer is told
+    writing.join(10)
 
 
 async def test_a_dash_in_the_settings_means_standard_input() -> None:
