@@ -93,7 +93,7 @@ def story_message(
 def news_message(alert: Alert, news: News, delivery_id: str) -> Message:
     """What is new, for the story's thread."""
     shown = [f"• {escape(line, 400)}" for line in news.lines]
-    source = _newest(alert.story)
+    source = _newest(alert.story, news.publisher)
     if source is not None:
         shown.append(" ".join(part for part in (_name(source), link(source.url)) if part))
     text = escape("; ".join(news.lines), MAX_FALLBACK_CHARS)
@@ -183,8 +183,12 @@ def _name(report: Report) -> str:
     return escape(report.publisher, 60) or "unnamed publisher"
 
 
-def _newest(story: Story) -> Report | None:
-    return max(story.reports, key=lambda report: report.reported_at, default=None)
+def _newest(story: Story, publisher: str = "") -> Report | None:
+    """The newest report, of the publisher if one is named and stands there: below a number no
+    link leads to somebody who says another.
+    """
+    own = [report for report in story.reports if publisher and report.publisher == publisher]
+    return max(own or story.reports, key=lambda report: report.reported_at, default=None)
 
 
 def _times(

@@ -29,11 +29,12 @@ class Told(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 class News(msgspec.Struct, frozen=True, kw_only=True):
     """What is new, in words, one line each; not yet escaped for any syntax.
-    `louder`: the priority has risen.
+    `louder`: the priority has risen. `publisher`: who has the first new number; "" without one.
     """
 
     lines: tuple[str, ...]
     louder: bool
+    publisher: str = ""
 
 
 def told_of(alert: Alert) -> Told:
@@ -68,6 +69,7 @@ def news_since(told: Told, alert: Alert) -> News:
     """What the alert adds to what was told. No lines: nothing but another publisher."""
     story, now = alert.story, told_of(alert)
     lines: list[str] = []
+    publisher = ""
     if now.withdrawn and not told.withdrawn:
         lines.append("Withdrawn" + (f": {now.corrected}" if now.corrected else ""))
     elif now.corrected and now.corrected != told.corrected:
@@ -76,7 +78,9 @@ def news_since(told: Told, alert: Alert) -> News:
         before = told.tolls.get(one_line(toll.kind, _MAX_NAME_CHARS))
         if before != toll.number:
             was = f" (was {before:,})" if before is not None else ""
-            lines.append(f"{toll.number:,} {toll.kind}{was}, says {toll.said_by or toll.publisher}")
+            said_by = toll.said_by or toll.publisher
+            lines.append(f"{toll.number:,} {toll.kind}{was}, according to {said_by}")
+            publisher = publisher or toll.publisher
     fresh = [score.label for score in story.topics if score.topic not in told.topics]
     if fresh:
         lines.append("Now also: " + ", ".join(fresh))
@@ -86,4 +90,4 @@ def news_since(told: Told, alert: Alert) -> News:
     louder = _RANK[now.priority] > _RANK[told.priority]
     if louder:
         lines.append(f"Now {now.priority}: {alert.priority_reason}")
-    return News(lines=tuple(lines), louder=louder)
+    return News(lines=tuple(lines), louder=louder, publisher=publisher)

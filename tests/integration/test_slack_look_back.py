@@ -77,7 +77,7 @@ async def test_a_found_message_says_what_it_told_so_that_only_news_follows(rig: 
     assert found is not None and found.revision == 1
     await sink.deliver(replace(delivery("s1", revision=2), receipt=found.receipt))
     (reply,) = rig.slack.thread(rig.slack.messages[0].ts)
-    assert reply.body["text"] == "4 injured (was 2), says Gazette 1"
+    assert reply.body["text"] == "4 injured (was 2), according to Gazette 1"
     assert (
         rig.slack.messages[0].body["text"]
         == story_message(make_alert(revision=2), ZoneInfo("UTC")).text

@@ -38,7 +38,7 @@ def test_an_alert_shows_what_where_why_and_who() -> None:
 def test_an_update_says_what_is_new_instead_of_all_again() -> None:
     first, grown = make_alert(), make_alert(revision=3)
     update = Delivery(grown.id, "desk", "", grown, receipt={"told": encode_told(told_of(first))})
-    assert "6 injured (was 2), says Gazette 1" in shown(update)
+    assert "6 injured (was 2), according to Gazette 1" in shown(update)
     assert grown.story.summary not in shown(update)
     broken = replace(update, receipt={"told": "{"})
     assert grown.story.summary in shown(broken)

@@ -127,7 +127,19 @@ def test_a_number_says_who_said_it() -> None:
     alert = make_alert(tolls=(toll,))
     text = json.dumps(story_message(alert, KYIV).blocks)
     assert "7 injured (the police, Gazette 1)" in text
-    assert news_since(Told(), alert).lines[0] == "7 injured, says the police"
+    assert news_since(Told(), alert).lines[0] == "7 injured, according to the police"
+
+
+def test_below_a_number_stands_the_link_of_who_says_it() -> None:
+    reports = tuple(make_report(n, MORNING + timedelta(minutes=n)) for n in (1, 2))
+    toll = Toll(kind="killed", number=4, publisher="Gazette 1")
+    numbers, rest = (
+        make_alert(reports=reports, tolls=(toll,)),
+        make_alert(reports=reports, tolls=()),
+    )
+    for alert, publisher in ((numbers, "Gazette 1"), (rest, "Gazette 2")):
+        message = news_message(alert, news_since(Told(), alert), "d")
+        assert message.blocks[0]["text"]["text"].splitlines()[-1].startswith(publisher)
 
 
 def test_a_choice_takes_the_place_of_the_one_that_it_undoes() -> None:
@@ -207,7 +219,7 @@ def test_news_is_what_was_not_told_however_many_revisions_lie_between() -> None:
     grown = make_alert(revision=5, priority="flash")
     news = news_since(told, grown)
     assert news.lines == (
-        "10 injured (was 2), says Gazette 1",
+        "10 injured (was 2), according to Gazette 1",
         "Now flash: sabotage with injured",
     )
     assert news.louder
