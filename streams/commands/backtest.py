@@ -32,6 +32,7 @@ from streams.backtest import (
     read_rows,
 )
 from streams.backtest_summary import LARGEST, show_corrections, show_rehearsal, show_summary
+from streams.commands.options import ConfigFile
 from streams.correction_labels import judge_corrections
 from streams.corrections import corrections_in_file, structural
 from streams.embedded import EmbeddedError, EmbeddedRedis
@@ -53,7 +54,7 @@ MAX_COMPLAINTS = 20
 def command(  # noqa: PLR0917 - typer makes the options from it
     articles: Annotated[Path, typer.Argument(help="JSON lines: id, title, text, date; or .gz.")],
     out: Annotated[Path, typer.Option(help="Where the decisions go, in the order of the input.")],
-    config: Annotated[Path | None, typer.Option(help="Another configuration.")] = None,
+    config: ConfigFile = None,
     window_hours: Annotated[
         float | None, typer.Option(min=1, help="How long a story stays open; else as configured.")
     ] = None,

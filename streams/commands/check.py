@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from pathlib import Path
-from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -14,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from streams.checks import Finding, check_all
+from streams.commands.options import ConfigFile
 from streams.logs import configure, escape, mask, register_secrets
 from streams.settings import SettingsError, find_config, load_settings
 
@@ -23,7 +22,7 @@ _STYLES = {"ok": "green", "warning": "yellow", "fault": "bold red"}
 
 
 def command(
-    config: Annotated[Path | None, typer.Option(help="The configuration file.")] = None,
+    config: ConfigFile = None,
 ) -> None:
     """Validate the configuration whole, then try each dependency. Rings nobody.
 

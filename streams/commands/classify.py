@@ -12,6 +12,7 @@ import typer
 
 from classifiers.examples import ExampleError, read_rows
 from classifiers.model import ArtifactError, TopicModel, compose
+from streams.commands.options import ConfigFile, ModelFile, ReadTwice
 from streams.default_model import default_model
 from streams.settings import SettingsError
 
@@ -21,14 +22,9 @@ BATCH = 64
 def command(
     reports: Annotated[Path, typer.Argument(help="JSON lines: id, text, perhaps title; or .gz.")],
     out: Annotated[Path, typer.Option(help="Where the classified lines go.")],
-    model: Annotated[
-        Path | None, typer.Option(help="A model file; else the model that the line uses.")
-    ] = None,
-    config: Annotated[Path | None, typer.Option(help="The configuration file.")] = None,
-    reader: Annotated[
-        bool | None,
-        typer.Option(help="Read doubtful reports twice, or not; else as configured."),
-    ] = None,
+    model: ModelFile = None,
+    config: ConfigFile = None,
+    reader: ReadTwice = None,
 ) -> None:
     """Write id, the probability of every topic, and the chosen topics, for each report."""
     try:

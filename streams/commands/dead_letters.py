@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from streams import logs
+from streams.commands.options import ConfigFile
 from streams.dead_letter_box import Choice, read_dead_letters, replay, way_back
 from streams.dead_letters import REASONS, STAGES, DeadLetter
 from streams.keys import Keys
@@ -24,7 +25,6 @@ from streams.topic_setup import KafkaAwayError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
-Config = Annotated[Path | None, typer.Option(help="The configuration file.")]
 StageOption = Annotated[
     list[str] | None, typer.Option("--stage", help=f"One of {', '.join(STAGES)}.")
 ]
@@ -42,7 +42,7 @@ def _dead_letters() -> None:
 
 @app.command("list")
 def list_letters(
-    config: Config = None, stage: StageOption = None, reason: ReasonOption = None
+    config: ConfigFile = None, stage: StageOption = None, reason: ReasonOption = None
 ) -> None:
     """List dead letters, oldest first: id, time, stage, reason, attempts, origin, detail."""
     _, letters = _read(config, _choice(stage, reason, None))
@@ -56,7 +56,7 @@ def list_letters(
 @app.command()
 def show(
     letter_id: Annotated[str, typer.Argument(help="The id, or how it begins.")],
-    config: Config = None,
+    config: ConfigFile = None,
 ) -> None:
     """Show one dead letter with the record as it came, as text, unprintable bytes escaped."""
     kafka, letters = _read(config, _choice(None, None, [letter_id]))
@@ -81,7 +81,7 @@ def replay_letters(
     *,
     all_letters: Annotated[bool, typer.Option("--all", help="Every one that matches.")] = False,
     dry_run: Annotated[bool, typer.Option(help="Only say what would be done.")] = False,
-    config: Config = None,
+    config: ConfigFile = None,
     stage: StageOption = None,
     reason: ReasonOption = None,
 ) -> None:
@@ -119,7 +119,7 @@ async def _replay(kafka: KafkaSettings, letters: list[DeadLetter]) -> int:
 
 
 @app.command("go-on")
-def go_on(config: Config = None) -> None:
+def go_on(config: ConfigFile = None) -> None:
     """Let workers go on at once, after one stopped because everything became a dead letter."""
     settings = _settings(config)
 

@@ -13,6 +13,7 @@ from typing import Annotated, TypeVar
 import typer
 from redis.exceptions import RedisError
 
+from streams.commands.options import ConfigFile
 from streams.keys import Keys
 from streams.ledger import KEPT_ATTEMPTS, Attempt, DestinationState, Ledger
 from streams.logs import escape
@@ -21,7 +22,6 @@ from streams.settings import SettingsError, load_settings
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
-Config = Annotated[Path | None, typer.Option(help="The configuration file.")]
 Destination = Annotated[str, typer.Argument(help='As `list` shows it: "sink|target".')]
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 _T = TypeVar("_T")
@@ -33,7 +33,7 @@ def _deliveries() -> None:
 
 
 @app.command("list")
-def list_destinations(config: Config = None) -> None:
+def list_destinations(config: ConfigFile = None) -> None:
     """List destinations: what waits, what is under way, when last told, failing or off."""
     for state in _with_ledger(config, lambda ledger: ledger.destinations()):
         typer.echo(escape(_destination_line(state)))
@@ -41,7 +41,7 @@ def list_destinations(config: Config = None) -> None:
 
 @app.command("log")
 def log_attempts(
-    config: Config = None,
+    config: ConfigFile = None,
     limit: Annotated[int, typer.Option(min=1, max=KEPT_ATTEMPTS, help="How many.")] = 50,
     destination: Annotated[str, typer.Option(help='Only of one: "sink|target".')] = "",
     story: Annotated[str, typer.Option(help="Only of one story's id.")] = "",
@@ -58,7 +58,7 @@ def log_attempts(
 
 
 @app.command("turn-on")
-def turn_on(destination: Destination, config: Config = None) -> None:
+def turn_on(destination: Destination, config: ConfigFile = None) -> None:
     """Turn a destination on again; what it missed is sent, each story as it stands."""
     if not _with_ledger(config, lambda ledger: ledger.turn_on(destination)):
         typer.echo(f"{escape(destination)} is not turned off", err=True)
@@ -69,7 +69,7 @@ def turn_on(destination: Destination, config: Config = None) -> None:
 @app.command()
 def resend(
     destination: Destination,
-    config: Config = None,
+    config: ConfigFile = None,
     story: Annotated[str, typer.Option(help="One story's id.")] = "",
     since: Annotated[str, typer.Option(help="All told since: 30m, 12h, 2d.")] = "",
 ) -> None:

@@ -11,20 +11,16 @@ import typer
 from classifiers import evaluate
 from classifiers.examples import Example, ExampleError, read_examples, read_labelled_since
 from classifiers.model import ArtifactError, TopicModel
+from streams.commands.options import ConfigFile, ModelFile, ReadTwice
 from streams.default_model import default_model
 from streams.settings import SettingsError
 
 
 def command(  # noqa: PLR0917 - each is an option
     reports: Annotated[Path, typer.Argument(help="Labelled JSON lines: id, text, topics, lang.")],
-    model: Annotated[
-        Path | None, typer.Option(help="A model file; else the model that the line uses.")
-    ] = None,
-    config: Annotated[Path | None, typer.Option(help="The configuration file.")] = None,
-    reader: Annotated[
-        bool | None,
-        typer.Option(help="Read doubtful reports twice, or not; else as configured."),
-    ] = None,
+    model: ModelFile = None,
+    config: ConfigFile = None,
+    reader: ReadTwice = None,
     floors: Annotated[
         Path | None, typer.Option(help="JSON: figure -> floor; exit 3 if one is missed.")
     ] = None,

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from classifiers.model import ArtifactError, Evidence
+from streams.commands.options import ConfigFile, ModelFile, ReadTwice
 from streams.default_model import default_model
 from streams.settings import SettingsError
 
@@ -19,14 +20,9 @@ def command(
     topic: Annotated[
         list[str] | None, typer.Option(help="Explain this topic, chosen or not; may be repeated.")
     ] = None,
-    model: Annotated[
-        Path | None, typer.Option(help="A model file; else the model that the line uses.")
-    ] = None,
-    config: Annotated[Path | None, typer.Option(help="The configuration file.")] = None,
-    reader: Annotated[
-        bool | None,
-        typer.Option(help="Read doubtful reports twice, or not; else as configured."),
-    ] = None,
+    model: ModelFile = None,
+    config: ConfigFile = None,
+    reader: ReadTwice = None,
 ) -> None:
     """Print every chosen topic with its probability, the words and the sentence that decided."""
     try:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 import time
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from streams.commands.options import ConfigFile
 from streams.settings import SettingsError, load_settings
 from streams.topic_setup import KafkaAwayError, create_kafka_topics, wanted_kafka_topics
 
@@ -16,7 +16,7 @@ RETRY_S = 1.0
 
 
 def command(
-    config: Annotated[Path | None, typer.Option(help="The configuration file.")] = None,
+    config: ConfigFile = None,
     wait_s: Annotated[float, typer.Option(help="Seconds to wait for Kafka.")] = 60,
 ) -> None:
     """Create the Kafka topics; says what exists and differs. May be repeated."""

@@ -16,6 +16,7 @@ from redis.exceptions import RedisError
 from rich.console import Console
 from rich.table import Table
 
+from streams.commands.options import ConfigFile
 from streams.keys import Keys
 from streams.logs import escape
 from streams.model_files import ModelFileError, ModelFiles
@@ -26,7 +27,6 @@ from streams.settings import SettingsError, load_settings
 
 app = typer.Typer(add_completion=False)
 
-Config = Annotated[Path | None, typer.Option(help="The configuration file.")]
 _T = TypeVar("_T")
 _SETS = {
     "english": "English",
@@ -39,7 +39,7 @@ _SETS = {
 @app.callback(invoke_without_command=True)
 def list_models(
     context: typer.Context,
-    config: Config = None,
+    config: ConfigFile = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False,
 ) -> None:
     """List the versions with their scores on the pinned evaluation; promote one, roll back."""
@@ -57,7 +57,7 @@ def list_models(
 def promote(
     context: typer.Context,
     version: Annotated[str, typer.Argument(help='As the list shows it; or "shipped".')],
-    config: Config = None,
+    config: ConfigFile = None,
     force: Annotated[
         str, typer.Option(help="Why a refused model is taken all the same; it is recorded.")
     ] = "",
@@ -71,7 +71,7 @@ def promote(
 
 
 @app.command("roll-back")
-def roll_back(context: typer.Context, config: Config = None) -> None:
+def roll_back(context: typer.Context, config: ConfigFile = None) -> None:
     """Go back to the model that was in force before."""
     who = getpass.getuser()
     version = _with_versions(config or context.obj, lambda versions: versions.roll_back(who))

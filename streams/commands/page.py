@@ -6,8 +6,6 @@ import asyncio
 import logging
 import signal
 from datetime import timedelta
-from pathlib import Path
-from typing import Annotated
 
 import structlog
 import typer
@@ -18,6 +16,7 @@ from connectors.publisher import Publisher
 from connectors.sinks.notices import make_notifier
 from streams.canary_watch import CanaryWatch
 from streams.commands.configured import begin
+from streams.commands.options import ConfigFile
 from streams.dashboard.server import make_server
 from streams.dashboard.watch import Watch
 from streams.heartbeat import beat
@@ -35,7 +34,7 @@ _log = structlog.get_logger(__name__)
 
 
 def command(
-    config: Annotated[Path | None, typer.Option(help="The configuration file.")] = None,
+    config: ConfigFile = None,
 ) -> None:
     """Run the ops page until SIGTERM or Ctrl-C."""
     settings = begin(config, "page")

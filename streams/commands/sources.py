@@ -6,18 +6,16 @@ import asyncio
 import logging
 import os
 import signal
-from pathlib import Path
-from typing import Annotated, NoReturn
-
-import typer
+from typing import NoReturn
 
 from streams.commands.configured import begin
+from streams.commands.options import ConfigFile
 from streams.settings import Settings
 from streams.source_process import SourceProcess
 
 
 def command(
-    config: Annotated[Path | None, typer.Option(help="The configuration file.")] = None,
+    config: ConfigFile = None,
 ) -> None:
     """Run the sources until SIGTERM or Ctrl-C."""
     settings = begin(config, "sources")

@@ -9,7 +9,6 @@ import os
 import signal
 import sys
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Annotated
 
 import msgspec
@@ -20,6 +19,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from streams.commands.options import ConfigFile
 from streams.dashboard.shapes import Snapshot
 from streams.dashboard.view import recall_verdict, show
 from streams.health import Verdict, judge, say_duration
@@ -42,7 +42,7 @@ LOOKS, LOOK_EVERY_S = MIN_SAMPLES, 1.0
 
 
 def command(
-    config: Annotated[Path | None, typer.Option(help="The configuration file.")] = None,
+    config: ConfigFile = None,
     json: Annotated[
         bool, typer.Option("--json", help="Print the page's snapshot; with --watch one a line.")
     ] = False,

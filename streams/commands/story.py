@@ -18,6 +18,7 @@ from typer.core import TyperGroup
 from connectors.records import Story
 from connectors.sinks.slack_actions import Choice
 from streams import logs
+from streams.commands.options import ConfigFile
 from streams.corrections import again, corrections_in_kafka, structural
 from streams.desk import CannotTakeError, EditorDesk, open_editor_desk
 from streams.feedback import encode_feedback
@@ -45,7 +46,6 @@ class _OrStory(TyperGroup):
 
 
 app = typer.Typer(cls=_OrStory, no_args_is_help=True, add_completion=False)
-Config = Annotated[Path | None, typer.Option(help="Another configuration.")]
 Who = Annotated[str, typer.Option(help="Who decides; else who is logged in here.")]
 StoryId = Annotated[str, typer.Argument(help="The story's id, as alerts and backtests show it.")]
 
@@ -56,7 +56,7 @@ def _story() -> None:
 
 
 @app.command()
-def show(story: StoryId, config: Config = None) -> None:
+def show(story: StoryId, config: ConfigFile = None) -> None:
     """Tell how a story came about: each article, why it joined, and whether that rang."""
 
     async def tell(line: _Line) -> list[str]:
@@ -71,7 +71,7 @@ def show(story: StoryId, config: Config = None) -> None:
 
 @app.command("list")
 def list_stories(
-    config: Config = None,
+    config: ConfigFile = None,
     limit: Annotated[int, typer.Option(min=1, max=1_000, help="How many.")] = 20,
 ) -> None:
     """List the stories that are open, the one last seen first."""
@@ -86,7 +86,7 @@ def list_stories(
 def merge(
     keep: Annotated[str, typer.Argument(help="The story that goes on.")],
     other: Annotated[str, typer.Argument(help="The story that becomes part of it.")],
-    config: Config = None,
+    config: ConfigFile = None,
     who: Who = "",
 ) -> None:
     """Make one story of two: what comes of either joins the first from now on."""
@@ -99,7 +99,7 @@ def merge(
 def split(
     story: StoryId,
     article: Annotated[str, typer.Argument(help="The article that leaves, as `story ID` shows.")],
-    config: Config = None,
+    config: ConfigFile = None,
     who: Who = "",
 ) -> None:
     """Split an article off into a story of its own, which later articles like it join."""
@@ -113,14 +113,14 @@ def split(
 
 
 @app.command()
-def mute(story: StoryId, config: Config = None, who: Who = "") -> None:
+def mute(story: StoryId, config: ConfigFile = None, who: Who = "") -> None:
     """Nothing of the story rings any more, anywhere; articles still join it."""
     _decide(config, who, "mute", story)
     typer.echo(escape(f"muted: {_line_of(_current(config, story))}"))
 
 
 @app.command()
-def unmute(story: StoryId, config: Config = None, who: Who = "") -> None:
+def unmute(story: StoryId, config: ConfigFile = None, who: Who = "") -> None:
     """The story rings again, and tells what came while it was muted."""
     _decide(config, who, "unmute", story)
     typer.echo(escape(f"rings again: {_line_of(_current(config, story))}"))
@@ -128,7 +128,7 @@ def unmute(story: StoryId, config: Config = None, who: Who = "") -> None:
 
 @app.command("replay-corrections")
 def replay_corrections(
-    config: Config = None,
+    config: ConfigFile = None,
     days: Annotated[float, typer.Option(min=0, help="Of how many last days.")] = 7,
 ) -> None:
     """Do again, from Kafka topic feedback, what editors did to stories: after Redis was emptied
@@ -147,7 +147,7 @@ def replay_corrections(
 
 
 @app.command("corrections")
-def list_corrections(config: Config = None) -> None:
+def list_corrections(config: ConfigFile = None) -> None:
     """Print what editors did to stories, a record a line, as `backtest --corrections` reads."""
     start = datetime.fromtimestamp(0, UTC)
     for correction in structural(_with_line(config, lambda line: line.kept.since(start))):

@@ -34,6 +34,7 @@ from classifiers.lessons import lessons_of
 from classifiers.own_topics import OwnTopicError
 from classifiers.reader import Reader
 from classifiers.topics import TOPICS
+from streams.commands.options import ConfigFile
 from streams.logs import escape
 from streams.model_files import SHIPPED_RECORD, ModelFileError
 from streams.model_records import ModelRecord
@@ -62,7 +63,7 @@ def command(  # noqa: PLR0917 - each is an option
     promote: Annotated[
         bool, typer.Option(help="Bring the model into force if it is no worse.")
     ] = True,
-    config: Annotated[Path | None, typer.Option(help="The configuration file.")] = None,
+    config: ConfigFile = None,
     data: Annotated[Path, typer.Option(help="Directory with the labelled files.")] = _DATA,
     out: Annotated[Path | None, typer.Option(help="Where the model goes; else it ships.")] = None,
     before: Annotated[

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
 
 import typer
 
 from streams.briefing import Briefing, describe_start
+from streams.commands.options import ConfigFile
 from streams.logs import configure, escape, mask, register_secrets
 from streams.settings import SettingsError, find_config, load_settings
 from streams.state_dir import HeldError
@@ -17,7 +17,7 @@ from streams.supervisor import Supervisor, SupervisorError, children_environment
 
 
 def command(
-    config: Annotated[Path | None, typer.Option(help="The configuration file.")] = None,
+    config: ConfigFile = None,
 ) -> None:
     """Start broker, Redis, sources, a worker and the page; Ctrl-C ends them all.
 

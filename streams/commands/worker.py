@@ -8,8 +8,6 @@ import signal
 import sys
 import threading
 from concurrent.futures import Future
-from pathlib import Path
-from typing import Annotated
 
 import structlog
 import typer
@@ -17,6 +15,7 @@ import typer
 from classifiers.array_files import ArtifactError
 from streams.assembly import run_worker
 from streams.commands.configured import begin
+from streams.commands.options import ConfigFile
 from streams.library_logs import calm_library_logs
 from streams.live_model import LiveModel, OpenedModel, open_last_model
 from streams.settings import Settings
@@ -26,7 +25,7 @@ _log = structlog.get_logger("wirebell.worker")
 
 
 def command(
-    config: Annotated[Path | None, typer.Option(help="The configuration file.")] = None,
+    config: ConfigFile = None,
 ) -> None:
     """Run a worker until SIGTERM or Ctrl-C: screen, join stories, deliver."""
     settings = begin(config, "worker")
