@@ -84,7 +84,9 @@ def _line(alert: Alert, zone: ZoneInfo, newest: datetime) -> str:
     source = "" if first is None else f"{escape(first.publisher, 60)} {_link(first.url)}".strip()
     when = clock(alert.screened_at, zone, newest)
     parts = [f"{when} *{escape(_headline(alert), 140) or '…'}*"]
-    return " — ".join([*parts, *(part for part in (told, source) if part)])
+    # The headline may still say what was corrected.
+    said = f"_{escape(story.corrected, 160)}_" if story.corrected else ""
+    return " — ".join([*parts, *(part for part in (said, told, source) if part)])
 
 
 def _link(url: str) -> str:

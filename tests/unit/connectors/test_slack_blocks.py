@@ -94,6 +94,15 @@ def test_as_many_stories_as_may_come_together_fit_and_each_is_found_again(reason
     assert f"and {MOST_TOGETHER - 15} more" in json.dumps(message.blocks)
 
 
+def test_a_summary_says_what_was_corrected_beside_a_headline_that_may_not() -> None:
+    message = bundle_message(
+        [make_alert(kind="correction", corrected="Wire: 11 died, not 17")] * 2, "digest", KYIV
+    )
+    line = message.blocks[1]["text"]["text"]
+    assert "CORRECTED · Fuel depot" in line
+    assert "Wire: 11 died, not 17" in line
+
+
 def test_the_fake_slack_would_have_noticed_a_mention() -> None:
     block = {"type": "section", "text": {"type": "mrkdwn", "text": "hi <!channel>"}}
     assert check_message({"text": "x", "blocks": [block]})
