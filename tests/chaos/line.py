@@ -201,6 +201,7 @@ class ChaosLine:
         and record. Nothing may be lost or doubled.
         """
         owed = {name: place for name, place in self.issued.items() if name not in without}
+        assert owed, "nothing was issued that could be lost"
 
         def complete() -> bool:
             told = self.told()
