@@ -28,6 +28,8 @@ SILENT_AFTER = timedelta(seconds=10)
 STARTING_FOR = timedelta(seconds=30)
 # A process that died this long ago and left others of its role was scaled away.
 FORGOTTEN_AFTER = timedelta(minutes=15)
+# The clock may step back: an heir was seen to start a second before the last beat of the dead.
+_CLOCK_SLACK = timedelta(seconds=3)
 # An alert that waits longer has failed at least once (attempts time out after 15 s).
 WAITING_AFTER = timedelta(seconds=60)
 # An idle line takes two seconds at most; a minute is one of three that an editor can do without.
@@ -236,7 +238,7 @@ def _lost(ours: list[ProcessSeen], alive: list[ProcessSeen], now: datetime) -> l
     successors = sorted(one.started_at for one in ours if one in alive or one.stopped)
     lost = []
     for one in silent:
-        heir = next((start for start in successors if start > one.at), None)
+        heir = next((start for start in successors if start > one.at - _CLOCK_SLACK), None)
         if heir is not None:
             successors.remove(heir)
         elif now - one.at < FORGOTTEN_AFTER:

@@ -113,6 +113,11 @@ def test_a_silent_worker_that_a_younger_one_replaced_is_forgiven() -> None:
     assert judge(replace(HEALTHY, processes=(worker(silent_s=20), heir))).state == "healthy"
 
 
+def test_a_clock_that_stepped_back_makes_no_heir_a_stranger() -> None:
+    heir = worker("w2", started_at=NOW - timedelta(seconds=22))
+    assert judge(replace(HEALTHY, processes=(worker(silent_s=20), heir))).state == "healthy"
+
+
 def test_one_heir_replaces_only_one_of_two_silent_workers() -> None:
     heir = worker("w3", started_at=NOW - timedelta(seconds=5))
     silent = (worker("w1", silent_s=20), worker("w2", silent_s=20))
