@@ -1,7 +1,8 @@
 """Who wants what: matches a story against the subscriptions.
 
-Pure: no clock, no I/O. Two subscriptions that lead to the same place make one destination,
-so that no place is told twice of one story. Whether it was told before is the ledger's.
+Pure: no clock, no I/O (the names of countries are read once). Two subscriptions that lead to the
+same place make one destination, so that no place is told twice of one story. Whether it was told
+before is the ledger's.
 """
 
 from __future__ import annotations
