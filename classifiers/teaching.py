@@ -13,7 +13,6 @@ from types import MappingProxyType
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from classifiers import course as courses
 from classifiers import evaluate, lessons, train
@@ -164,22 +163,10 @@ def judge(
             Example("", "", _topics_of(row), course.languages[at], "", "")
             for at, row in zip(rows, truth, strict=True)
         ]
-        judged[name] = evaluate.judge(_Scored(version, topics, told.probabilities), reports)
+        answered = evaluate.Answered(version, topics, told.probabilities)
+        judged[name] = evaluate.judge(answered, reports)
     return answers, judged
 
 
 def _topics_of(row: Labels) -> frozenset[str]:
     return frozenset(topic for topic, true in zip(TOPIC_IDS, row, strict=True) if true)
-
-
-@dataclass(frozen=True, slots=True)
-class _Scored:
-    """Answers like a model, whatever it is asked: what it said before."""
-
-    version: str
-    topics: tuple[Topic, ...]
-    said: NDArray[np.float32]
-
-    def predict(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """See evaluate.Model."""
-        return self.said
