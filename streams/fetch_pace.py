@@ -21,8 +21,8 @@ from streams.keys import Keys
 
 # While records come (a producer may not nudge, another program's does not) an article waits for
 # half of it, and for what a fetch takes. Where we need not wait much longer than this until there
-# is something, we wait for a quarter of that: at 50 articles a second 8 ms, and 5 at the broker.
-BUSY_S, QUICK_S, SHARE_OF_IT = 0.015, 0.008, 0.25
+# is something, we wait for a tenth of that: at 50 articles a second 3 ms, and 5 at the broker.
+BUSY_S, QUICK_S, SHARE_OF_IT = 0.015, 0.003, 0.1
 # How much of the newest such time goes into what we take for the usual one.
 NEWEST = 0.25
 # An idle line asks once a second: who does not nudge waits for half of it.

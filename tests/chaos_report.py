@@ -119,7 +119,8 @@ def _fresh_words(fresh_s: list[float]) -> list[str]:
         "",
         f"After {len(fresh_s)} faults of whole lines had ended, a new urgent alert was in Slack "
         f"within {FRESH_GOAL_S:.0f} s {within} times; median {statistics.median(fresh_s):.1f} s, "
-        f"longest {max(fresh_s):.1f} s.",
+        f"longest {max(fresh_s):.1f} s. That includes the start of a process, and "
+        "the backlog that the fault left, where there is one.",
     ]
 
 
