@@ -73,7 +73,8 @@ _ARTICLES: Final = frozenset(
 )
 _NO_NAMES: Final = frozenset(
     "he she they it we i who он она они он вони він вона кто il elle ils er sie es lui lei él "
-    "ella ellos qui chi wer monday tuesday wednesday thursday friday saturday sunday".split()
+    "ella ellos qui chi wer opfer verletzte verletzten tote toten menschen personen "
+    "monday tuesday wednesday thursday friday saturday sunday".split()
 )
 _MODIFIERS: Final = frozenset(
     "local state regional federal city health military fire emergency rescue interior defence "

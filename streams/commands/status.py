@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 from datetime import UTC, datetime
+from time import monotonic
 from typing import Annotated
 
 import msgspec
@@ -28,7 +29,7 @@ from streams.kafka_topics import WORKER_GROUP
 from streams.keys import Keys
 from streams.lag import MIN_SAMPLES
 from streams.logs import escape
-from streams.observations import Observer
+from streams.observations import REDIS_TIMEOUT_S, Observer
 from streams.redis_client import connect_redis
 from streams.settings import Settings, SettingsError, load_settings
 
@@ -39,6 +40,7 @@ _MARKS = {"healthy": "●", "degraded": "▲", "down": "■"}
 # A dependency counts as away after three seconds of failing, a partition as going back after
 # a few samples: five looks, a second apart, tell both.
 LOOKS, LOOK_EVERY_S = MIN_SAMPLES, 1.0
+ENOUGH_S = (LOOKS - 1) * LOOK_EVERY_S
 
 
 def command(
@@ -69,10 +71,13 @@ async def _look(settings: Settings, json: bool) -> str:
     """Look a few times at once-a-second and print what was found."""
     observer = _observer(settings)
     try:
-        verdict = None
+        verdict, began = None, monotonic()
         for number in range(LOOKS):
             verdict = await _judge(observer, verdict)
-            if verdict.state == "healthy" and number >= 1:
+            if number >= 1 and verdict.state == "healthy":
+                break
+            # What stands still keeps each look waiting: the time it takes is the same proof.
+            if number >= 1 and verdict.state == "down" and monotonic() - began >= ENOUGH_S:
                 break
             if number < LOOKS - 1:
                 await asyncio.sleep(LOOK_EVERY_S)
@@ -125,9 +130,10 @@ async def _judge(observer: Observer, previous: Verdict | None) -> Verdict:
 async def _verdict_of_page(observer: Observer, now: datetime) -> Verdict | None:
     """What the page says, which has looked on for longer: a stall shows only over time."""
     try:
-        raw = await observer.redis.get(observer.keys.verdict)
+        async with asyncio.timeout(REDIS_TIMEOUT_S):
+            raw = await observer.redis.get(observer.keys.verdict)
         return recall_verdict(raw, now) if raw else None
-    except (RedisError, OSError, msgspec.DecodeError):
+    except (RedisError, OSError, TimeoutError, msgspec.DecodeError):
         return None
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -11,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from streams.embedded import EmbeddedRedis
 from streams.heartbeat import Heartbeat, encode_heartbeat
 from streams.keys import Keys
 from streams.redis_client import connect_redis
@@ -64,6 +67,18 @@ def put(redis_url: str, key: str, value: str) -> None:
         await redis.aclose()
 
     asyncio.run(put_it())
+
+
+def test_a_redis_that_stands_still_is_named_within_the_commands_patience(tmp_path: Path) -> None:
+    with EmbeddedRedis(tmp_path / "redis") as frozen:
+        assert frozen.pid is not None
+        os.kill(frozen.pid, signal.SIGSTOP)
+        try:
+            done = run_status(tmp_path, {"WIREBELL_REDIS__URL": frozen.url}, "--json")
+        finally:
+            os.kill(frozen.pid, signal.SIGCONT)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "Redis is away (no answer in time)" in json.loads(done.stdout)["verdict"]["words"]
 
 
 def test_a_healthy_line_exits_with_0_and_is_told_as_json(

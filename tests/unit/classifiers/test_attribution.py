@@ -47,6 +47,7 @@ def test_who_gave_the_number_is_read_as_it_is_written(text: str, who: str) -> No
         "He said three people were killed.",
         "Soldiers of the military government reportedly killed 19 villagers.",
         "Police said the road was closed.",
+        "Zwei weitere Opfer meldeten sich, damit sind sechs Menschen verletzt.",
     ],
 )
 def test_nobody_is_named_where_nobody_gave_the_number(text: str) -> None:
