@@ -106,15 +106,16 @@ def test_an_event_loop_that_ends_while_the_thread_waits_for_room_ends_it_quietly
     before = set(threading.enumerate())
     writing = _write(pipe[1], b'{"title": "T"}\n' * 100_000)
 
-    async def read_nothing_more() -> None:
+    async def read_nothing_more() -> threading.Thread:
         source = StdinSource(SETTINGS, pipe[0], wait_s=5.0)
         await source.poll({})
         async with asyncio.timeout(10):
             while not source._queue._putters:  # type: ignore[attr-defined]  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
+        started = set(threading.enumerate()) - before - {writing}
+        return next(thread for thread in started if thread.name.endswith("(_read)"))
 
-    asyncio.run(read_nothing_more())
-    (reading,) = set(threading.enumerate()) - before - {writing}
+    reading = asyncio.run(read_nothing_more())
     reading.join(10)
     assert not reading.is_alive()
     os.close(pipe[0])  # nobody reads: the writer is told
