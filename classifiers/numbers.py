@@ -11,13 +11,13 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from classifiers.remembered import Remembered
+
 MAX_CHARS = 4_000
 # Beyond that a number beside "dead" is a year, a sum of a war or a mistake.
 MAX_TOLL = 500_000
 # Words between the number and what it counts ("five other people were killed").
 REACH = 5
-# Pieces of text that are remembered, and the longest of them.
-_MAX_PIECES, _MAX_PIECE_CHARS = 40_000, 40
 
 _TOKEN = re.compile(
     r"\d{1,3}(?:[., ]\d{3})+(?!\d)|\d+(?:[.,]\d+)?%?|[^\W\d_]+(?:['’][^\W\d_]+)?|[.!?;:,()\n-]"
@@ -118,21 +118,12 @@ def _parts(text: str) -> Iterator[str]:
                 break
 
 
-class _Counts(dict[str, bool]):
-    """Whether a piece of text between two spaces has a word that counts. Pieces repeat; who
-    holds the most begins anew.
-    """
-
-    def __missing__(self, piece: str) -> bool:
-        found = any(_kind(token) is not None for token in _TOKEN.findall(piece))
-        if len(piece) <= _MAX_PIECE_CHARS:
-            if len(self) >= _MAX_PIECES:
-                self.clear()
-            self[piece] = found
-        return found
+def _has_counting_word(piece: str) -> bool:
+    """Whether a piece of text between two spaces has a word that counts."""
+    return any(_kind(token) is not None for token in _TOKEN.findall(piece))
 
 
-_COUNTS = _Counts()
+_COUNTS = Remembered(_has_counting_word)
 
 
 def _counted(tokens: list[str]) -> Iterator[tuple[str, int]]:

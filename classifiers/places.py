@@ -11,22 +11,22 @@ import functools
 import hashlib
 import re
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+
+from classifiers.remembered import Remembered
 
 DATA = Path(__file__).parent / "data" / "places.npz"
 # A report names its places early; later ones are background.
 MAX_CHARS = 6_000
 MAX_WORDS = 4
 COUNTRY_POPULATION = 100_000_000
-# Pieces of text that are remembered, and the longest of them.
-_MAX_PIECES, _MAX_PIECE_CHARS = 40_000, 40
 
 _TOKEN = re.compile(r"[^\W\d_]+(?:[-'’ʼ][^\W\d_]+)*\.?|[.!?;:,()\"«»“”—–\n|/]|\d+")
 _APOSTROPHES = str.maketrans({"’": "'", "ʼ": "'", "ё": "е", "-": " ", ".": " "})
@@ -211,21 +211,6 @@ def _longest(
     return 1, ()
 
 
-class _Remembered(dict[str, Any]):
-    """What is worked out of a piece of text once. Pieces repeat; who holds the most begins anew."""
-
-    def __init__(self, work_out: Callable[[str], Any]) -> None:
-        self._work_out = work_out
-
-    def __missing__(self, piece: str) -> Any:
-        found = self._work_out(piece)
-        if len(piece) <= _MAX_PIECE_CHARS:
-            if len(self) >= _MAX_PIECES:
-                self.clear()
-            self[piece] = found
-        return found
-
-
 def _tokens_of(piece: str) -> tuple[str, ...]:
     # Most pieces are a word, or one with a full stop that the word keeps.
     if piece.isalpha() or (piece[-1:] == "." and piece[:-1].isalpha()):
@@ -233,8 +218,8 @@ def _tokens_of(piece: str) -> tuple[str, ...]:
     return tuple(_TOKEN.findall(piece))
 
 
-_TOKENS: Final = _Remembered(_tokens_of)
-_CAPITAL: Final = _Remembered(lambda token: token[0].isupper())
+_TOKENS: Final = Remembered(_tokens_of)
+_CAPITAL: Final = Remembered(lambda token: token[0].isupper())
 
 
 def _spellings(words: Sequence[str]) -> Iterator[str]:

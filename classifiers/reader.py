@@ -115,7 +115,7 @@ class Reader:
         Raises:
             ArtifactError: the network had not been loaded yet, and is broken.
         """
-        return self._network.opened().read(texts)[0]
+        return self.read(texts)[0]
 
     def probabilities(self, texts: Sequence[str], fast: F32, home: Flags) -> F32:
         """Both opinions as one: the fast model's n x topics probabilities, read again.

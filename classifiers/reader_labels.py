@@ -22,7 +22,7 @@ from classifiers.course import SPLIT
 from classifiers.examples import Example
 from classifiers.model import TopicModel
 from classifiers.reader_file import ReaderParts
-from classifiers.reader_network import Network
+from classifiers.reader_training import opinions
 from classifiers.topics import TOPICS
 
 #: The share of the unlabelled reports that is taken, those first where both differ most.
@@ -57,10 +57,7 @@ def main() -> None:
 def _opinions(parts: ReaderParts, fast: TopicModel, asked: Sequence[Example]) -> tuple[F32, F32]:
     """The probabilities of the fast model, and those of both together."""
     texts = [example.text for example in asked]
-    cut, network = parts.segmentation(), Network.restored(parts)
-    pieces = [cut.ids(text, len(parts.arrays["positions"])) for text in texts]
-    alone = fast.predict(texts)
-    heard = network.predict(network.below(pieces))
+    alone, heard = fast.predict(texts), opinions(parts, texts)
     return alone, reader.joint(reader.logits(alone), heard, parts.arrays["blend"])
 
 

@@ -100,6 +100,13 @@ def fit(
     return settle(parts, examples, topics, recipe, by_reader)
 
 
+def opinions(parts: ReaderParts, texts: Sequence[str]) -> F32:
+    """A reader's logits, texts x topics, counted by torch: many texts at once."""
+    cut, network = parts.segmentation(), Network.restored(parts)
+    pieces = [cut.ids(text, len(parts.arrays["positions"])) for text in texts]
+    return network.predict(network.below(pieces))
+
+
 def settle(
     parts: ReaderParts,
     examples: Sequence[Example],
@@ -114,9 +121,7 @@ def settle(
     known, held = _split(examples, recipe.held_out)
     fast = TopicModel(train.fit([*known, *by_reader], train.Recipe(), topics))
     texts = [example.text for example in held]
-    cut, network = parts.segmentation(), Network.restored(parts)
-    pieces = [cut.ids(text, len(parts.arrays["positions"])) for text in texts]
-    read = network.predict(network.below(pieces))
+    read = opinions(parts, texts)
     blend = fit_blend(reader.logits(fast.predict(texts)), read, label_matrix(held, topics))
     return replace(
         parts, doubt=(-recipe.doubt, recipe.doubt), arrays=parts.arrays | {"blend": blend}

@@ -22,6 +22,7 @@ import numpy as np
 import rensa
 
 from classifiers import translations
+from classifiers.remembered import Remembered
 
 RARITY_PATH: Final = Path(__file__).parent / "data" / "rarity.npz"
 RARITY_BITS: Final = 18
@@ -55,9 +56,6 @@ SIGNATURE_BYTES: Final = 128
 _SEED: Final = 20_250_711
 #: The words that a signature reads; a copy is told within them.
 _MAX_SIGNATURE_WORDS: Final = 2_000
-#: Pieces of text that are remembered in each language, and the longest of them.
-_MAX_KNOWN: Final = 40_000
-_MAX_KNOWN_CHARS: Final = 40
 
 _WORD: Final = re.compile(r"[^\W_]+")
 #: As English news spells names (BGN/PCGN without marks, y and i as one); signs are dropped.
@@ -199,33 +197,20 @@ def _pieces(text: str) -> list[str]:
 _Meant = tuple[tuple[str, ...], tuple[tuple[int, float], ...]]
 
 
-class _Known(dict[str, _Meant]):
-    """What is worked out of a piece of text between two spaces, once: its folded words, and the
-    terms of each with their strength. Pieces repeat; who holds the most begins anew.
-    """
-
-    def __init__(self, language: str) -> None:
-        self._language = language
-
-    def __missing__(self, piece: str) -> _Meant:
-        if piece.isalnum():
-            found: _Meant = (fold(piece),), _terms(piece, self._language)
-        else:
-            parts = [self[raw] for raw in _WORD.findall(piece)]
-            found = (
-                tuple(word for words, _ in parts for word in words),
-                tuple(term for _, terms in parts for term in terms),
-            )
-        if len(piece) <= _MAX_KNOWN_CHARS:
-            if len(self) >= _MAX_KNOWN:
-                self.clear()
-            self[piece] = found
-        return found
+def _meant(piece: str, language: str) -> _Meant:
+    """The folded words of a piece of text between two spaces, and their terms."""
+    if piece.isalnum():
+        return (fold(piece),), _terms(piece, language)
+    parts = [_known(language)[raw] for raw in _WORD.findall(piece)]
+    return (
+        tuple(word for words, _ in parts for word in words),
+        tuple(term for _, terms in parts for term in terms),
+    )
 
 
 @functools.lru_cache(maxsize=len(translations.LANGUAGES) + 2)
-def _known(language: str) -> _Known:
-    return _Known(language)
+def _known(language: str) -> Remembered[_Meant]:
+    return Remembered(functools.partial(_meant, language=language))
 
 
 class _Logs(dict[int, float]):

@@ -6,15 +6,14 @@ asked, or why.
 
 from __future__ import annotations
 
-import ctypes
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 
 import numpy as np
 import structlog
 from numpy.typing import NDArray
 
+from classifiers import heap
 from classifiers.array_files import ArtifactError
 from classifiers.encoder import Encoder
 from classifiers.quick_encoder import NoRuntimeError, QuickEncoder
@@ -65,12 +64,6 @@ def _encoder(parts: ReaderParts) -> QuickEncoder | Encoder:
         return parts.encoder()
 
 
-def _give_back() -> None:
-    """Have the C library return what the loading took for a moment: 45 MB that would stay idle."""
-    with suppress(AttributeError, OSError, TypeError):  # glibc has it, others need not
-        ctypes.CDLL(None).malloc_trim(0)
-
-
 class LateNetwork:
     """A network that is loaded once, by whichever thread asks first; the others wait for it."""
 
@@ -90,7 +83,7 @@ class LateNetwork:
         with self._loading:
             if self._network is None:
                 self._network = Network(self._load())
-                _give_back()
+                heap.give_back()  # loading takes 45 MB for a moment, which would stay idle
             return self._network
 
     def if_sound(self) -> Network | None:

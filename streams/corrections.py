@@ -28,8 +28,7 @@ def decisions_in_kafka(kafka: KafkaSettings) -> list[Feedback]:
         KafkaAwayError: Kafka cannot be reached.
     """
     raws = deque(read_values(kafka, kafka.prefix + FEEDBACK), maxlen=MOST_KEPT)
-    once = {one.id: one for one in _readable(raws)}
-    return sorted(once.values(), key=lambda one: (one.at, one.id))
+    return _in_order(_readable(raws))
 
 
 def corrections_in_kafka(kafka: KafkaSettings, since: datetime) -> list[Feedback]:
@@ -60,8 +59,7 @@ def corrections_in_file(path: Path) -> list[Feedback]:
 
 def structural(decisions: Iterable[Feedback]) -> list[Feedback]:
     """Those that change a story itself, in the order in which they were made, each once."""
-    once = {one.id: one for one in decisions if edits_story(one)}
-    return sorted(once.values(), key=lambda one: (one.at, one.id))
+    return _in_order(one for one in decisions if edits_story(one))
 
 
 async def again(desk: EditorDesk, correction: Feedback) -> str:
@@ -77,6 +75,11 @@ async def again(desk: EditorDesk, correction: Feedback) -> str:
     except CannotTakeError as error:
         return f"{said}: {error}"
     return f"{said}: done"
+
+
+def _in_order(decisions: Iterable[Feedback]) -> list[Feedback]:
+    once = {one.id: one for one in decisions}
+    return sorted(once.values(), key=lambda one: (one.at, one.id))
 
 
 def _readable(raws: Iterable[bytes]) -> list[Feedback]:

@@ -23,7 +23,7 @@ from streams.slices import SliceDrain
 # for, in whole seconds: 3 s for 6. A member that asks for 2 waits one; should it then be silent
 # for 2 s it joins again, with the session that is meant, which takes another second.
 FIRST_SESSION_MS = 2_000
-# All that a fetcher waits for tells it so; five times a second it looks all the same.
+# All that a fetcher waits for tells it so; aiokafka has it look five times a second all the same.
 FETCHER_LOOKS_S = 2.0
 
 

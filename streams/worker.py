@@ -8,8 +8,6 @@ batch is `steps.py`, what happens when that fails `settling.py`; who makes them 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import ctypes
 import gc
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
@@ -19,6 +17,7 @@ import faust
 import structlog
 from faust.exceptions import ConsumerNotStarted
 
+from classifiers import heap
 from streams.app import WorkerApp, add_agent
 from streams.batches import Held, Intake
 from streams.dead_letters import DeadLetter
@@ -250,8 +249,7 @@ def _settle_memory() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(*COLLECT_AFTER)
-    with contextlib.suppress(OSError, AttributeError, TypeError):  # glibc alone has it
-        ctypes.CDLL(None).malloc_trim(0)
+    heap.give_back()
 
 
 def _assignment(app: faust.App) -> frozenset[tuple[str, int]]:

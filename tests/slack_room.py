@@ -17,7 +17,7 @@ from connectors.sinks.settings import SlackSettings
 from connectors.sinks.slack import SlackSink
 from connectors.sinks.slack_views import ViewOpener
 from streams.delivery import Deliveries
-from streams.desk import open_editor_desk
+from streams.desk import EditorDesk, Send, open_editor_desk
 from streams.feedback import Feedback, decode_feedback
 from streams.slack_desk import SlackDesk
 from streams.stories import Stories
@@ -81,10 +81,10 @@ def worker_of(rig: Rig) -> Deliveries:
 
 
 @asynccontextmanager
-async def working(desk: SlackDesk, kafka: Kafka) -> AsyncIterator[None]:
+async def working(editor: EditorDesk, send: Send) -> AsyncIterator[None]:
     """A worker's side of the desk."""
     stop = asyncio.Event()
-    task = asyncio.create_task(desk.editor.run(stop, kafka.send))
+    task = asyncio.create_task(editor.run(stop, send))
     try:
         yield
     finally:

@@ -47,7 +47,8 @@ def log_attempts(
     story: Annotated[str, typer.Option(help="Only of one story's id.")] = "",
 ) -> None:
     """List the last attempts, oldest first."""
-    kept = _with_ledger(config, lambda ledger: ledger.attempts(KEPT_ATTEMPTS))
+    among = KEPT_ATTEMPTS if destination or story else limit
+    kept = _with_ledger(config, lambda ledger: ledger.attempts(among))
     meant = [
         each
         for each in kept

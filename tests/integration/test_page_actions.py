@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import secrets
 from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -31,6 +30,7 @@ from streams.stories import Stories
 from streams.subscriptions import Destination, Wish
 from tests.fakes.alerts import make_alert
 from tests.reports import DEPOT_RETOLD, FERRY, START, article, screened
+from tests.slack_room import working
 
 WINDOW_S = 72 * 3600
 ACT = {"X-Wirebell": "act", "X-Wirebell-Who": "Anna"}
@@ -63,16 +63,9 @@ class Page:
     async def send(self, kafka_topic: str, key: bytes, _value: bytes) -> None:
         self.sent.append((kafka_topic, key))
 
-    @contextlib.asynccontextmanager
-    async def worker(self) -> AsyncIterator[None]:
+    def worker(self) -> AbstractAsyncContextManager[None]:
         """A worker that does what was decided."""
-        stop = asyncio.Event()
-        running = asyncio.create_task(self.desk.run(stop, self.send))
-        try:
-            yield
-        finally:
-            stop.set()
-            await running
+        return working(self.desk, self.send)
 
     async def stories(self) -> tuple[str, str]:
         """A story of two articles and one of one, in Redis as a worker leaves them."""

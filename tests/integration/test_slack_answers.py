@@ -52,7 +52,7 @@ async def listening(rig: Rig, desk: SlackDesk, kafka: Kafka) -> AsyncIterator[No
     task = asyncio.create_task(listener.run(stop))
     try:
         await eventually(lambda: bool(rig.slack.socket.connections))
-        async with working(desk, kafka):
+        async with working(desk.editor, kafka.send):
             yield
     finally:
         stop.set()

@@ -44,7 +44,7 @@ async def http(rig: Rig, kafka: Kafka) -> AsyncIterator[str]:
     task = asyncio.create_task(listener.run(stop))
     try:
         await asyncio.wait_for(listener.ready.wait(), 5)
-        async with working(desk, kafka):
+        async with working(desk.editor, kafka.send):
             yield f"http://127.0.0.1:{listener.port}/slack"
     finally:
         stop.set()

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from classifiers import similarity
+from classifiers import remembered, similarity
 from classifiers.similarity import (
     MAX_TERMS,
     SIGNATURE_BYTES,
@@ -96,7 +96,7 @@ def test_what_is_remembered_of_words_is_bounded_and_changes_nothing(
 ) -> None:
     texts = [("Bomb at a port", " ".join(f"word{at}, other{at}" for at in range(60)))] * 2
     before = fingerprints(texts)
-    monkeypatch.setattr(similarity, "_MAX_KNOWN", 10)
+    monkeypatch.setattr(remembered, "MAX_PIECES", 10)
     similarity._known("").clear()
     assert fingerprints(texts) == before
     assert len(similarity._known("")) <= 10
