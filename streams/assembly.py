@@ -31,6 +31,7 @@ from streams.kafka_topics import (
 )
 from streams.keys import Keys
 from streams.live_model import LiveModel
+from streams.live_topics import choices_of
 from streams.metrics_listener import serve_metrics
 from streams.model_pickup import open_pickup
 from streams.outages import StoppedWaiting, outlast
@@ -108,8 +109,8 @@ async def _run(
     async def tell(kafka_topic: str, key: bytes, value: bytes) -> None:
         await sender.send(kafka.prefix + kafka_topic, [(key, value)])
 
-    desks = open_desks(settings.sinks, editor, stories, lambda: model.choices)
-    worker = Worker(app, bury, progress)
+    desks = open_desks(settings.sinks, editor, stories, lambda: _choices(settings, model))
+    worker = Worker(app, bury, progress, ready=model.ready)
     worker.add_step(
         kafka.prefix + ARTICLES,
         ScreenStep(
@@ -144,6 +145,11 @@ async def _run(
     finally:
         await asyncio.wait([warming])  # whatever ails it, articles will tell
         await deliveries.close()
+
+
+def _choices(settings: Settings, model: LiveModel) -> Sequence[tuple[str, str]]:
+    """What a report can be about, as configured now; nobody at the desk waits for the model."""
+    return model.choices if model.loaded else choices_of(settings.topics)
 
 
 def _watching(

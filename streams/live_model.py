@@ -6,6 +6,7 @@ model_pickup.py's.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -102,6 +103,13 @@ class LiveModel:
     def loaded(self) -> bool:
         """Whether the model is there."""
         return not isinstance(self._held, Future) or self._held.done()
+
+    async def ready(self) -> None:
+        """Return when the model is loaded; the event loop goes on meanwhile."""
+        held = self._held
+        if isinstance(held, Future):
+            # Shielded: a worker that is stopped meanwhile must not cancel the loading.
+            await asyncio.shield(asyncio.wrap_future(held))
 
     @property
     def _opened(self) -> OpenedModel:

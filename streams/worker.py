@@ -48,6 +48,10 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+async def _at_once() -> None:
+    """Nothing is waited for."""
+
+
 class Worker:
     """Runs steps on Kafka topics until told to stop. Runs once."""
 
@@ -59,13 +63,17 @@ class Worker:
         *,
         clock: Callable[[], datetime] = utc_now,
         most_in_a_row: int = MOST_IN_A_ROW,
+        ready: Callable[[], Awaitable[None]] = _at_once,
     ) -> None:
-        """`bury` returns when Kafka has confirmed the dead letters."""
+        """`bury` returns when Kafka has confirmed the dead letters, `ready` when the steps have
+        what they need: nothing is taken before.
+        """
         self._app = app
         self._bury = bury
         self._progress = progress
         self._clock = clock
         self._most_in_a_row = most_in_a_row
+        self._ready = ready
         self._closing = False
         self._in_hand = 0
         self._hands_free = asyncio.Event()
@@ -153,6 +161,7 @@ class Worker:
             most_in_a_row=self._most_in_a_row,
         )
         try:
+            await self._ready()
             while (batch := await intake.take(lambda: self._closing)) is not None:
                 self._busy(1)
                 try:
