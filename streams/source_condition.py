@@ -12,8 +12,9 @@ from connectors.turns import FAILURES
 from streams.health import SourceCondition, SourceSeen
 from streams.source_status import SourceStatus
 
-# One failed poll is the network's; the third in a row is the source's.
-DEAD_AFTER = 3
+# One failed poll is the network's; the third in a row is the source's, unless all came within what
+# a web server takes to start anew: a source asked every ten seconds is no sooner dead.
+DEAD_AFTER, DEAD_AFTER_TIME = 3, timedelta(minutes=2)
 # Enough articles to say that a feed gives no dates at all.
 UNDATED_AFTER = 5
 # Newsrooms' feeds bring something every day; local ones sleep over a night.
@@ -70,8 +71,7 @@ def _condition(status: SourceStatus, now: datetime) -> SourceCondition:
     if status.polls_total == 0:
         return "waiting"
     if status.state in FAILURES:
-        dead = status.error_streak >= DEAD_AFTER or status.last_success_at is None
-        return "dead" if dead else "faltering"
+        return "dead" if _failing_long(status) else "faltering"
     if status.state == "done":
         return "done"
     if status.state == "empty" and status.type == "feed":
@@ -81,6 +81,11 @@ def _condition(status: SourceStatus, now: datetime) -> SourceCondition:
     if status.last_new_at is not None and now - status.last_new_at > _quiet_after(status):
         return "quiet"
     return "ok"
+
+
+def _failing_long(status: SourceStatus) -> bool:
+    since = status.failing_since or status.counted_since
+    return status.error_streak >= DEAD_AFTER and status.at - since >= DEAD_AFTER_TIME
 
 
 def _quiet_after(status: SourceStatus) -> timedelta:

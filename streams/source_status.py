@@ -32,11 +32,11 @@ SourceType = Literal["feed", "page", "files", "ingest"]
 class SourceStatus(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A source after its last poll. `last_new_at` is when it last gave an article.
 
-    `error_streak` counts failed polls in a row; `fault` means that it raised, which is a
-    bug of ours and no fault of the site. `articles` and `rejected` are those of the last
-    poll, the totals those since `counted_since`. `undated_total` counts articles without a
-    date. `next_poll_at` is None for a source that will not be asked again. `usual_gap_s` is
-    its longest usual silence at this hour, once learned.
+    `error_streak` counts failed polls in a row, over restarts, and `failing_since` is the first
+    of them; `fault` means that it raised, which is a bug of ours and no fault of the site.
+    `articles` and `rejected` are those of the last poll, the totals those since `counted_since`.
+    `undated_total` counts articles without a date. `next_poll_at` is None for a source that will
+    not be asked again. `usual_gap_s` is its longest usual silence at this hour, once learned.
     """
 
     id: str
@@ -52,6 +52,7 @@ class SourceStatus(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     http_status: int | None = None
     detail: str = ""
     error_streak: int = 0
+    failing_since: datetime | None = None
     fault: bool = False
     next_poll_at: datetime | None = None
     articles: int = 0
@@ -95,7 +96,8 @@ def fold(before: SourceStatus, report: PollReport, now: datetime) -> SourceStatu
         last_new_at=now if report.published else before.last_new_at,
         http_status=poll.http_status,
         detail=poll.detail[:MAX_DETAIL_CHARS],
-        error_streak=report.failures,
+        error_streak=before.error_streak + 1 if failed else 0,
+        failing_since=before.failing_since or now if failed else None,
         fault=report.fault,
         next_poll_at=None if wait_s is None else now + timedelta(seconds=wait_s),
         articles=report.published,
@@ -125,7 +127,7 @@ class SourceStatuses:
         return self._statuses
 
     async def resume(self) -> None:
-        """Take over the dates of an earlier process, and forget sources that are gone."""
+        """Take over what an earlier process knew, and forget sources that are gone."""
         try:
             async with asyncio.timeout(WRITE_TIMEOUT_S):
                 found = await self._redis.hgetall(self._key)
@@ -145,6 +147,8 @@ class SourceStatuses:
                     last_success_at=old.last_success_at,
                     last_failure_at=old.last_failure_at,
                     last_new_at=old.last_new_at,
+                    error_streak=old.error_streak,
+                    failing_since=old.failing_since,
                 )
 
     def pause(self, source_ids: Collection[str]) -> None:

@@ -10,17 +10,20 @@ import json
 import os
 import subprocess
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
 from kafka import KafkaProducer
+from redis import Redis
 
 from connectors.records import Article, encode
 from streams.embedded import EmbeddedBroker, EmbeddedRedis, free_port
 from streams.kafka_topics import ARTICLES, PRODUCER_PARTITIONS
+from streams.keys import Keys
 from streams.settings import STARTER
+from streams.source_status import SourceStatus, encode_source_status
 from tests.lanes import wait_until
 
 HOSTILE_TITLE = '<img src=x onerror="document.title=1"> Car bomb kills 11 at market in Oaxaca'
@@ -84,6 +87,7 @@ class BrowserLine:
         (self.folder / "wirebell.toml").write_text(config, encoding="utf-8")
         self.broker.start()
         self.redis.start()
+        self._have_northmoor_fail_for_an_hour()
         for role in ("page", "worker", "sources"):
             self.start_process(role)
         self._publish_as_a_stranger()
@@ -150,6 +154,16 @@ class BrowserLine:
             "WIREBELL_KAFKA__SESSION_TIMEOUT_S": "6",
             "WIREBELL_REDIS__URL": self.redis.url,
         }
+
+    def _have_northmoor_fail_for_an_hour(self) -> None:
+        """What an earlier process left: one hiccup is not yet death."""
+        since = datetime.now(UTC) - timedelta(hours=1)
+        failing = SourceStatus(
+            id="northmoor", type="feed", state="unreachable", at=since, counted_since=since,
+            error_streak=9, failing_since=since,
+        )  # fmt: skip
+        with Redis.from_url(self.redis.url) as redis:
+            redis.hset(Keys("wirebell").sources, failing.id, encode_source_status(failing))
 
     def _publish_as_a_stranger(self) -> None:
         """What no source of ours would let through, on the partition kept for replays."""

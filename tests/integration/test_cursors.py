@@ -75,3 +75,16 @@ async def test_next_process_keeps_the_dates_and_forgets_sources_that_are_gone(
     assert shown is not None
     assert shown.last_new_at == first.current["wire"].last_new_at
     assert (shown.state, shown.articles_total) == ("unreachable", 0)
+
+
+async def test_a_restart_begins_no_failing_source_anew(redis: Redis, redis_prefix: str) -> None:
+    keys, failed = Keys(redis_prefix), PollReport("wire", Poll("unreachable"), failures=1)
+    first = SourceStatuses(redis, keys, [status("wire")])
+    await first.record(failed)
+    second = SourceStatuses(redis, keys, [status("wire")])
+    await second.resume()
+    await second.record(failed)
+    assert second.current["wire"].error_streak == 2
+    assert second.current["wire"].failing_since == first.current["wire"].at
+    await second.record(PollReport("wire", Poll("ok")))
+    assert (second.current["wire"].error_streak, second.current["wire"].failing_since) == (0, None)

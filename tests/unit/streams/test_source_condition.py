@@ -11,7 +11,8 @@ from streams.source_condition import Copies, judge_source, say_answer
 from streams.source_status import SourceStatus
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
-MINUTE_AGO = NOW - timedelta(minutes=1)
+MINUTE = timedelta(minutes=1)
+MINUTE_AGO = NOW - MINUTE
 
 
 def status(**fields: Any) -> SourceStatus:
@@ -47,8 +48,15 @@ def status(**fields: Any) -> SourceStatus:
         ({"last_new_at": NOW - timedelta(minutes=9), "usual_gap_s": 5}, "ok"),
         ({"state": "unreachable", "error_streak": 1}, "faltering"),
         ({"state": "unreachable", "error_streak": 3}, "dead"),
-        ({"state": "refused", "error_streak": 1, "last_success_at": None}, "dead"),
         ({"state": "malformed", "error_streak": 4}, "dead"),
+        # One hiccup of a source that was never asked before, or three of one asked every second.
+        ({"state": "refused", "error_streak": 1, "last_success_at": None}, "faltering"),
+        ({"state": "refused", "error_streak": 3, "last_success_at": None}, "dead"),
+        (
+            {"state": "unreachable", "error_streak": 3, "failing_since": NOW - 2 * MINUTE},
+            "faltering",
+        ),
+        ({"state": "unreachable", "error_streak": 3, "failing_since": NOW - 3 * MINUTE}, "dead"),
     ],
 )
 def test_each_condition_has_its_word(fields: dict[str, Any], word: str) -> None:
