@@ -54,6 +54,7 @@ class ModelPickup:
     topics: LiveTopics = field(init=False)
     _held: str | None = field(default=None, init=False)
     _unusable: dict[str, float] = field(default_factory=dict, init=False)
+    _topics_wait: float | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         """The topics as configured, from now on."""
@@ -102,15 +103,19 @@ class ModelPickup:
         self.reached("remembered")
         self.live.swap(opened)
         self._held = version
+        self._topics_wait = None
         self.reached("swapped")
         _log.info("another model is in use", version=self.live.version)
         self._tell_unlearned()
 
     async def _heed_topics(self) -> None:
-        """Thresholds, and topics turned off, on or named since: the model in use, opened anew."""
+        """Thresholds, and topics turned off, on or named since: the model in use, opened anew.
+        Where it cannot be, they wait for its file to be repaired or for another model.
+        """
         if self.topics.stale():
             await asyncio.to_thread(self.topics.read)
-        if self.topics.tables == self.settings.topics:
+        tried = self.topics.tables == self.settings.topics
+        if tried and (self._topics_wait is None or self.clock() < self._topics_wait):
             return
         before = self.settings
         self.settings = before.model_copy(update={"topics": self.topics.tables})
@@ -120,12 +125,18 @@ class ModelPickup:
             else:
                 opened = await self._open(self._held)
         except (ArtifactError, ModelFileError, UnknownModelError) as error:
-            _log.error("the topics stay as they were: the model cannot be opened", error=str(error))
+            self._topics_wait = self.clock() + AGAIN_S
+            _log.error(
+                "the model in use cannot be opened again: the topics wait until it can be, or for"
+                " the next model",
+                error=str(error),
+            )
             return
         except (RedisError, OSError):
             self.settings = before  # so that the next look tries again
             raise
         self.live.swap(opened)
+        self._topics_wait = None
         _log.info("the topics are as configured now", topics=sorted(self.topics.tables))
         self._tell_unlearned()
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import typer
 from redis.asyncio import Redis
+from structlog.testing import capture_logs
 from typer.testing import CliRunner
 
 from streams.commands import explain
@@ -21,10 +22,11 @@ from streams.commands.models import app
 from streams.keys import Keys
 from streams.live_model import LiveModel, open_last_model, open_model
 from streams.model_files import SHIPPED, ModelFileError, ModelFiles, version_of
-from streams.model_pickup import ModelPickup
+from streams.model_pickup import AGAIN_S, ModelPickup
 from streams.models import ModelVersions, RefusedModelError, UnknownModelError
 from streams.redis_client import connect_redis
 from streams.settings import RedisSettings, Settings, load_settings
+from tests.fakes.alerts import Clock
 from tests.fakes.small_models import make_model, make_record
 
 
@@ -187,6 +189,53 @@ async def test_topics_are_as_configured_now_without_a_restart(room: Room, tmp_pa
     aside.rename(path)
     await pickup.look()  # nothing was written since: what failed is tried again
     assert live.choose(row) == ("drone_strike",)
+
+
+async def test_topics_wait_for_a_model_that_can_be_opened_and_the_log_says_so(
+    room: Room, tmp_path: Path
+) -> None:
+    config, moment = tmp_path / "wirebell.toml", Clock()
+    paths = f'state_dir = "{tmp_path}"\nmodel_path = "{room.settings.model_path}"\n'
+    config.write_text(paths, encoding="utf-8")
+    settings = load_settings(config, {}).model_copy(update={"redis": room.settings.redis})
+    await room.versions.promote(room.taught, "omar")
+    live = LiveModel(open_last_model(settings))
+    pickup = ModelPickup(live, room.versions, room.files, settings, clock=moment)
+    await pickup.look()
+    path, kept = room.files.path(room.taught), room.keys.model_file(room.taught)
+    content = path.read_bytes()
+
+    async def spoil_and_turn_off(*topics: str) -> None:
+        path.unlink()
+        await room.redis.delete(kept)
+        off = "".join(f"[topics.{topic}]\nenabled = false\n" for topic in topics)
+        config.write_text(paths + off, encoding="utf-8")
+        with capture_logs() as logs:
+            await pickup.look()
+            await pickup.look()  # it is not tried again at once
+        (said,) = [line["event"] for line in logs if line["log_level"] == "error"]
+        assert "the topics wait until it can be, or for the next model" in said
+
+    row = [1.0 for _ in live.topics]
+    await spoil_and_turn_off("cyberattack")
+    assert set(live.choose(row)) == {"drone_strike", "cyberattack"}
+    path.write_bytes(content)
+    await pickup.look()
+    assert set(live.choose(row)) == {"drone_strike", "cyberattack"}
+    moment.forward(AGAIN_S)
+    await pickup.look()
+    assert live.choose(row) == ("drone_strike",)
+
+    await spoil_and_turn_off("cyberattack", "drone_strike")
+    assert live.choose(row) == ("drone_strike",)
+    await room.versions.promote(room.better, "omar")
+    await pickup.look()
+    assert (live.version, live.choose(row)) == (room.better, ())
+    path.write_bytes(content)
+    moment.forward(AGAIN_S)
+    with capture_logs() as logs:
+        await pickup.look()
+    assert logs == []  # nothing waits any more
 
 
 async def test_where_redis_was_emptied_the_model_in_use_works_on(room: Room) -> None:
