@@ -61,7 +61,6 @@ class TopicModel:
         Raises:
             ValueError: a threshold names an unknown topic or is below 0.
         """
-        self._trained = trained
         self._scorer = scoring.Scorer(trained)
         self.version = trained.version
         #: By topic, how probabilities fell on reports left out of the fit (classifiers.drift).

@@ -11,11 +11,11 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 from classifiers import features
 from classifiers.artifact import Artifact
 from classifiers.features import Features
+from classifiers.row_sums import sums_of_rows
 from classifiers.tokens import I64
 from classifiers.topics import TOPIC_IDS
 
@@ -122,9 +122,7 @@ class Scorer:
         for start, end in found.kind_spans:
             bounds = np.searchsorted(found.rows[start:end], np.arange(n_rows + 1)).astype(np.int32)
             columns = found.columns[start:end].astype(np.int32)
-            ones = np.ones(end - start, dtype=np.float32)
-            counts = sparse.csr_matrix((ones, columns, bounds), shape=(n_rows, 1 << self.bits))
-            sums += counts @ self._table
+            sums += sums_of_rows(self._table, columns, bounds)
         return sums
 
     def contributions(self, found: Features, inside: I64, window: int, topic: int) -> F32:
