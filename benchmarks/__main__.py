@@ -17,6 +17,7 @@ BENCHES = (
         ("--turns", "5", "--write"),
         "docs/performance.md, docs/images/performance.png",
     ),
+    ("bench_sink", ("--write",), "docs/latency.md"),
 )
 
 
