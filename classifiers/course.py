@@ -155,14 +155,11 @@ class Course:
         part = self.counts[windows].tocoo()
         times = part.data.astype(np.int64)
         rows, columns = np.repeat(part.row, times), np.repeat(part.col, times)
-        nothing = np.zeros(len(rows), dtype=np.int64)
+        bounds = rows.searchsorted(np.arange(len(windows) + 1))
         return Features(
-            rows.astype(np.int64),
-            columns.astype(np.int64),
-            nothing,
-            nothing,
-            nothing.astype(np.uint8),
-            ((0, len(rows)),),
+            columns.astype(np.int32),
+            bounds[None, :].astype(np.int64),
+            (),
             np.array([order[int(text)] for text in self.window_texts[windows]], dtype=np.int64),
             self.window_numbers[windows],
             tokens.split([]),

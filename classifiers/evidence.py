@@ -48,11 +48,10 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class _Slice:
-    """Texts that were read together; `bounds` as `features.bounds` has them."""
+    """Texts that were read together."""
 
     scorer: Scorer
     found: Features
-    bounds: NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +88,7 @@ def _explain_slice(
     numbers = np.arange(len(wanted) + 1)
     rows = np.searchsorted(found.row_texts, numbers).tolist()
     words = np.searchsorted(found.split.texts, numbers).tolist()
-    read = _Slice(scorer, found, features.bounds(found))
+    read = _Slice(scorer, found)
     explained = []
     for number, (text, topics) in enumerate(wanted):
         first, last = rows[number], rows[number + 1]
@@ -130,10 +129,17 @@ def _evidence(topic_id: str, view: _Text, weights: F64) -> Evidence:
 
 def _word_weights(read: _Slice, view: _Text, column: int, window: int) -> F64:
     """What each word brings, in the window that decided; pairs count half for each word."""
-    found, spans = read.found, read.bounds[:, window : window + 2].tolist()
-    inside = np.concatenate([np.arange(start, end) for start, end in spans])
-    gains = read.scorer.contributions(found, inside, window, column).astype(np.float64) / 2
-    both = np.concatenate([found.words[inside], found.others[inside]]) - view.first_word
+    found = read.found
+    inside, words, others = [], [], []
+    for group, bounds in zip(found.groups, found.bounds, strict=True):
+        start, end = bounds[window : window + 2]
+        within = slice(start - bounds[0], end - bounds[0])
+        inside.append(found.columns[start:end])
+        words.append(group.words[within])
+        others.append(group.others[within])
+    columns = np.concatenate(inside)
+    gains = read.scorer.contributions(found, columns, window, column).astype(np.float64) / 2
+    both = np.concatenate([*words, *others]) - view.first_word
     return _totals(both, np.concatenate([gains, gains]), len(view.starts))
 
 

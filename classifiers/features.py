@@ -44,6 +44,18 @@ _SALTS: Final = {
     for number, name in enumerate(_KINDS, 1)
 }
 
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Occurrences of one kind, found in one way: the words they begin with, which rise, and the
+    other words that they join (the same ones where they join none).
+    """
+
+    kind: str
+    words: I64
+    others: I64
+
+
 #: Hashes, the words they begin with, the other words they join, and their kind.
 _Found = tuple[U64, I64, I64, str]
 
@@ -52,75 +64,78 @@ _Found = tuple[U64, I64, I64, str]
 class Features:
     """What a batch of texts turned into.
 
-    `rows[i]`, `columns[i]`, `words[i]` and `others[i]` say in which row (window) and column
-    (hashed feature) the occurrence is and which two words (or one, twice) it joins. Rows are in
-    reading order; `row_texts` gives the text of a row and `row_windows` its window within the
-    text. `kinds[i]` numbers the kind of the occurrence in `KIND_WEIGHTS`; within each of
-    `kind_spans` the rows rise. A text without a single word has no row.
+    `columns[i]` says in which column (hashed feature) occurrence i is. Occurrences stand group by
+    group; `bounds`, groups x (rows + 1), says where those of a row (window) begin, and so which
+    belong to it. Rows are in reading order; `row_texts` gives the text of a row and `row_windows`
+    its window within the text. A text without a single word has no row. What only training
+    and evidence ask for is worked out when it is asked for.
     """
 
-    rows: I64
-    columns: I64
-    words: I64
-    others: I64
-    kinds: NDArray[np.uint8]
-    kind_spans: tuple[tuple[int, int], ...]
+    columns: NDArray[np.int32]
+    bounds: I64
+    groups: tuple[Group, ...]
     row_texts: I64
     row_windows: I64
     split: Words
+
+    @property
+    def rows(self) -> I64:
+        """The row of each occurrence."""
+        n_groups, n_borders = self.bounds.shape
+        return np.repeat(
+            np.tile(np.arange(n_borders - 1), n_groups), np.diff(self.bounds, axis=1).ravel()
+        )
+
+    @property
+    def kinds(self) -> NDArray[np.uint8]:
+        """The number of each occurrence's kind in `KIND_WEIGHTS`."""
+        numbers = np.array([_KINDS.index(group.kind) for group in self.groups], dtype=np.uint8)
+        return np.repeat(numbers, self.bounds[:, -1] - self.bounds[:, 0])
 
 
 def extract(texts: Sequence[str], bits: int) -> Features:
     """The features of each text, hashed to `2**bits` columns."""
     split = tokens.split(texts)
-    n_words = len(split.starts)
-    new_row = np.ones(n_words, dtype=np.bool_)
-    new_row[1:] = (np.diff(split.texts) != 0) | (np.diff(split.windows) != 0)
-    word_rows = np.cumsum(new_row) - 1
+    new_row = np.ones(len(split.starts), dtype=np.bool_)
+    new_row[1:] = split.windows[1:] != split.windows[:-1]
+    new_row[1:] |= split.texts[1:] != split.texts[:-1]
+    firsts = new_row.nonzero()[0]
     found = _occurrences(split)
-    hashes = np.concatenate([part[0] for part in found])
-    words = np.concatenate([part[1] for part in found])
-    kinds = np.repeat([_KINDS.index(part[3]) for part in found], [len(part[1]) for part in found])
-    columns = (tokens.mix(hashes) >> np.uint64(64 - bits)).astype(np.int64)
-    ends = np.cumsum([len(part[1]) for part in found]).tolist()
-    firsts = np.flatnonzero(new_row)
+    hashes = tokens.mix(np.concatenate([part[0] for part in found]))
+    hashes >>= np.uint64(64 - bits)
+    borders = np.append(firsts, len(split.starts))
+    bounds = np.array([part[1].searchsorted(borders) for part in found])
+    bounds[1:] += bounds[:-1, -1:].cumsum(axis=0)
     return Features(
-        word_rows[words],
-        columns,
-        words,
-        np.concatenate([part[2] for part in found]),
-        kinds.astype(np.uint8),
-        tuple(zip([0, *ends[:-1]], ends, strict=True)),
+        hashes.astype(np.int32),
+        bounds,
+        tuple(Group(kind, words, others) for _, words, others, kind in found),
         split.texts[firsts],
         split.windows[firsts],
         split,
     )
 
 
-def bounds(found: Features) -> I64:
-    """Kinds x (rows + 1): where the occurrences of a row begin within those of a kind."""
-    rows = np.arange(len(found.row_texts) + 1)
-    spans = [
-        start + np.searchsorted(found.rows[start:end], rows) for start, end in found.kind_spans
-    ]
-    return np.array(spans, dtype=np.int64)
-
-
 def _occurrences(split: Words) -> list[_Found]:
     """Every feature, kind by kind."""
-    lengths = split.ends - split.starts
-    whole = split.hashes.of(split.starts, split.ends)
-    stems = split.hashes.of(split.starts, split.starts + np.minimum(lengths, STEM_LENGTH))
+    starts, ends = split.starts, split.ends
+    lengths = ends - starts
+    beginning = split.hashes.beginning(starts)
+    whole = beginning.up_to(ends)
+    stems = beginning.up_to(starts + np.minimum(lengths, STEM_LENGTH))
     found = [_single(whole, np.arange(len(lengths)), "word")]
     for size in PREFIX_LENGTHS:
-        longer = np.flatnonzero(lengths > size)
-        start = split.starts[longer]
-        found.append(_single(split.hashes.of(start, start + size), longer, "prefix"))
+        longer = (lengths > size).nonzero()[0]
+        if size == STEM_LENGTH:
+            hashes = stems[longer]
+        else:
+            hashes = beginning.of(longer).up_to(starts[longer] + size)
+        found.append(_single(hashes, longer, "prefix"))
     for size in SUFFIX_LENGTHS:
-        longer = np.flatnonzero(lengths > size + 2)
-        end = split.ends[longer]
+        longer = (lengths > size + 2).nonzero()[0]
+        end = ends[longer]
         found.append(_single(split.hashes.of(end - size, end), longer, "suffix"))
-    found += _concepts(split)
+    found += _concepts(split, whole)
     found.append(_pair(stems, split, 1, "stem_pair"))
     found.append(_pair(stems, split, 2, "skip_pair"))
     return found
@@ -130,17 +145,16 @@ def _single(hashes: U64, words: I64, kind: str) -> _Found:
     return hashes ^ _SALTS[kind], words, words, kind
 
 
-def _concepts(split: Words) -> list[_Found]:
+def _concepts(split: Words, whole: U64) -> list[_Found]:
     """The concept of each word, and each two concepts that stand near in a sentence."""
-    # Two columns, so that a compound's two concepts stand one after the other.
-    concepts = lexicon.shipped().concepts_of(split.hashes, split.starts, split.ends).ravel()
-    named = np.flatnonzero(concepts)
-    words = named // 2
-    codes = tokens.mix(concepts[named].astype(np.uint64) * _CONCEPT_SPREAD)
+    words, concepts = lexicon.shipped().concepts_in_order(
+        split.hashes, split.starts, split.ends, whole
+    )
+    codes = tokens.mix(concepts * _CONCEPT_SPREAD)
     found = [_single(codes, words, "concept")]
     sentences = split.sentences[words]
     for step in range(1, CONCEPT_REACH + 1):
-        near = np.flatnonzero(sentences[step:] == sentences[:-step])
+        near = (sentences[step:] == sentences[:-step]).nonzero()[0]
         one, two = codes[near], codes[near + step]
         # Order differs between languages: the smaller code goes first.
         both = np.minimum(one, two) * _SALTS["concept_pair"] + np.maximum(one, two)
@@ -150,5 +164,6 @@ def _concepts(split: Words) -> list[_Found]:
 
 def _pair(hashes: U64, split: Words, step: int, kind: str) -> _Found:
     """Two words of one sentence, `step` apart, in order."""
-    same = np.flatnonzero(split.sentences[step:] == split.sentences[:-step])
-    return hashes[same] * _SALTS[kind] + hashes[same + step], same, same + step, kind
+    same = (split.sentences[step:] == split.sentences[:-step]).nonzero()[0]
+    other = same + step
+    return hashes[same] * _SALTS[kind] + hashes[other], same, other, kind

@@ -21,13 +21,14 @@ CONCEPTS_FILE: Final = Path(__file__).parent / "data" / "concepts.txt"
 NONE: Final = 0
 
 #: Longer beginnings and endings are cut to the longest that are looked up.
-_PREFIXES: Final = (8, 7, 6, 5, 4, 3)
-_SUFFIXES: Final = (8, 7, 6, 5, 4)
+_PREFIXES: Final = np.array([8, 7, 6, 5, 4, 3])
+_SUFFIXES: Final = np.array([8, 7, 6, 5, 4])
 _SLOT_BITS: Final = 17
 #: Words that are remembered, at most: fewer, and common words push each other out (2 MB).
 _MEMORY_BITS: Final = 18
 _MEMORY_SHIFT: Final = np.uint64(64 - _MEMORY_BITS)
 _MAX_CONCEPTS: Final = 255
+_BYTE, _LOW_BYTE, _BOTH_BYTES = np.uint64(8), np.uint64(0xFF), np.uint64(0xFFFF)
 
 
 class Lexicon:
@@ -59,36 +60,57 @@ class Lexicon:
         A whole word goes before a beginning, a longer match before a shorter one. The end is a
         second concept in compounds: "Drohnenangriff" is a drone and an attack.
         """
-        keys = tokens.mix(hashes.of(starts, ends))
+        packed = self._remembered(hashes, starts, ends, hashes.of(starts, ends))
+        pairs = np.stack([packed >> _BYTE, packed], axis=1)
+        return (pairs & _LOW_BYTE).astype(np.int64)
+
+    def concepts_in_order(
+        self, hashes: Hashes, starts: I64, ends: I64, whole: U64
+    ) -> tuple[I64, U64]:
+        """The words that name something, once for each concept, and the concepts, in the order
+        of the words. `whole` are the words' hashes.
+        """
+        packed = self._remembered(hashes, starts, ends, whole)
+        # A compound's two concepts stand one after the other.
+        naming = ((packed & _BOTH_BYTES) != 0).nonzero()[0]
+        few = packed[naming]
+        concepts = np.stack([(few >> _BYTE) & _LOW_BYTE, few & _LOW_BYTE], axis=1).ravel()
+        named = concepts.nonzero()[0]
+        return naming[named >> 1], concepts[named]
+
+    def _remembered(self, hashes: Hashes, starts: I64, ends: I64, whole: U64) -> U64:
+        """The concepts of each word in its last two bytes."""
+        keys = tokens.mix(whole)
         remembered = self._memory[(keys >> _MEMORY_SHIFT).astype(np.int64)]
-        new = np.flatnonzero((remembered ^ keys) > np.uint64(0xFFFF))
+        new = ((remembered ^ keys) > _BOTH_BYTES).nonzero()[0]
         if len(new):
-            _, first = np.unique(keys[new], return_index=True)
-            new_first = new[first]
-            found = self._look_up(hashes, starts[new_first], ends[new_first])
-            packed = (keys[new_first] & ~np.uint64(0xFFFF)) | found
+            found = self._look_up(hashes, starts[new], ends[new])
+            packed = (keys[new] & ~_BOTH_BYTES) | found
             self._memory[(packed >> _MEMORY_SHIFT).astype(np.int64)] = packed
-            order = np.searchsorted(keys[new_first], keys[new])
-            remembered[new] = packed[order]
-        pairs = np.stack([(remembered >> np.uint64(8)) & np.uint64(0xFF), remembered], axis=1)
-        return (pairs & np.uint64(0xFF)).astype(np.int64)
+            remembered[new] = packed
+        return remembered
 
     def _look_up(self, hashes: Hashes, starts: I64, ends: I64) -> U64:
         """Both concepts of each word, the first in the higher of two bytes."""
-        lengths = ends - starts
+        lengths = (ends - starts)[:, None]
         first = self._whole.find(hashes.of(starts, ends))
         whole = first != NONE
-        for size in _PREFIXES:
-            open_ = np.flatnonzero((first == NONE) & (lengths >= size))
-            start = starts[open_]
-            first[open_] = self._beginnings.find(hashes.of(start, start + size))
-        second = np.zeros_like(first)
-        for size in _SUFFIXES:
-            open_ = np.flatnonzero((second == NONE) & ~whole & (lengths >= size))
-            end = ends[open_]
-            second[open_] = self._endings.find(hashes.of(end - size, end))
-        second[second == first] = NONE
+        # Every length at once: a batch has few words that are new, and calls cost more than they.
+        cuts = np.minimum(starts[:, None] + _PREFIXES, ends[:, None])
+        found = self._beginnings.find(hashes.beginning(starts[:, None]).up_to(cuts))
+        longest = _leftmost(np.where(lengths >= _PREFIXES, found, NONE))
+        first = np.where(whole, first, longest)
+        cuts = np.maximum(ends[:, None] - _SUFFIXES, starts[:, None])
+        found = self._endings.find(hashes.of(cuts, ends[:, None]))
+        second = _leftmost(np.where(lengths >= _SUFFIXES, found, NONE))
+        second[whole | (second == first)] = NONE
         return (first << 8 | second).astype(np.uint64)
+
+
+def _leftmost(concepts: I64) -> I64:
+    """The first concept of each row that is one."""
+    columns = (concepts != NONE).argmax(axis=1)
+    return np.take_along_axis(concepts, columns[:, None], axis=1)[:, 0]
 
 
 class _Table:

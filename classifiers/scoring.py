@@ -118,19 +118,22 @@ class Scorer:
         no sorting, and the same order of additions whatever else is in the batch.
         """
         n_rows = len(found.row_texts)
-        sums = np.zeros((n_rows, self._table.shape[1]), dtype=np.float32)
-        for start, end in found.kind_spans:
-            bounds = np.searchsorted(found.rows[start:end], np.arange(n_rows + 1)).astype(np.int32)
-            columns = found.columns[start:end].astype(np.int32)
-            sums += sums_of_rows(self._table, columns, bounds)
+        bounds = found.bounds
+        # One product for all kinds: kind k of row r is its row k * n_rows + r.
+        pointers = np.append(bounds[:, :-1], bounds[-1, -1]).astype(np.int32)
+        added = sums_of_rows(self._table, found.columns, pointers)
+        by_kind = added.reshape(len(bounds), n_rows, self._table.shape[1])
+        sums = np.zeros(by_kind.shape[1:], dtype=np.float32)
+        for part in by_kind:
+            sums += part
         return sums
 
-    def contributions(self, found: Features, inside: I64, window: int, topic: int) -> F32:
-        """What each of the occurrences `inside` adds to its window's score for a topic.
-
-        They are all occurrences of one window (row), in their order.
+    def contributions(
+        self, found: Features, columns: NDArray[np.int32], window: int, topic: int
+    ) -> F32:
+        """What each occurrence of a window (row) adds to its score for a topic; `columns` are
+        those of all of them, in their order.
         """
-        columns = found.columns[inside]
         # A running sum, so that what is added first does not depend on how many there are.
         squares = np.cumsum(self._table[columns, -1], dtype=np.float32)[-1:]
         least = _least_length(found.row_windows[window : window + 1])

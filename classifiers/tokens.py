@@ -23,6 +23,9 @@ WINDOW_WORDS: Final = 50
 
 _BMP: Final = 0x10000
 _SENTENCE_ENDS: Final = ".!?…\n;"
+#: Their folded code: no letter or digit has it.
+_SENTENCE_END: Final = 1
+_LAST_ASCII: Final = 127
 #: An odd multiplier has an inverse modulo 2**64, so a slice's hash needs no second pass.
 _BASE: Final = 0x9E3779B97F4A7C15
 _MASK: Final = (1 << 64) - 1
@@ -59,7 +62,9 @@ class Hashes:
         """Sum the code points, each times its own power of the base."""
         prefix = np.empty(len(folded) + 1, dtype=np.uint64)
         prefix[0] = 0
-        np.cumsum(folded * _powers(len(folded)), out=prefix[1:])
+        sums = prefix[1:]
+        np.multiply(folded, _powers(len(folded)), out=sums)
+        np.cumsum(sums, out=sums)
         self._prefix = prefix
 
     def of(self, starts: I64, ends: I64) -> U64:
@@ -67,17 +72,42 @@ class Hashes:
 
         The high bits are the good ones; `mix` spreads them.
         """
-        raw = self._prefix[ends] - self._prefix[starts]
-        return np.asarray(raw * _inverse_powers(len(self._prefix))[starts], dtype=np.uint64)
+        return self.beginning(starts).up_to(ends)
+
+    def beginning(self, starts: I64) -> Beginnings:
+        """For several hashes from the same places on: what they share is read once."""
+        scales = _inverse_powers(len(self._prefix)).take(starts)
+        return Beginnings(self._prefix, self._prefix.take(starts), scales)
+
+
+@dataclass(frozen=True, slots=True)
+class Beginnings:
+    """Places where hashed slices begin."""
+
+    _prefix: U64
+    _before: U64
+    _scales: U64
+
+    def up_to(self, ends: I64) -> U64:
+        """The hash of each slice that ends there."""
+        hashes = self._prefix.take(ends) - self._before
+        hashes *= self._scales
+        return hashes
+
+    def of(self, which: I64) -> Beginnings:
+        """Some of them, by number."""
+        return Beginnings(self._prefix, self._before.take(which), self._scales.take(which))
 
 
 def mix(values: U64) -> U64:
     """Spread the information of every bit over all bits (splitmix64's finisher)."""
-    mixed = values ^ (values >> np.uint64(30))
-    mixed = mixed * np.uint64(0xBF58476D1CE4E5B9)
-    mixed = mixed ^ (mixed >> np.uint64(27))
-    mixed = mixed * np.uint64(0x94D049BB133111EB)
-    return np.asarray(mixed ^ (mixed >> np.uint64(31)), dtype=np.uint64)
+    mixed = values >> np.uint64(30)
+    mixed ^= values
+    mixed *= np.uint64(0xBF58476D1CE4E5B9)
+    mixed ^= mixed >> np.uint64(27)
+    mixed *= np.uint64(0x94D049BB133111EB)
+    mixed ^= mixed >> np.uint64(31)
+    return mixed
 
 
 def hash_of(word: str) -> int:
@@ -92,8 +122,9 @@ def fold(text: str) -> NDArray[np.uint16]:
     Case and accents are dropped and all digits are one, so positions in the folded text are
     positions in the text itself.
     """
-    points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
-    return _FOLDED[np.minimum(points, _BMP - 1)]
+    folded = _FOLDED[_points(text)]
+    folded[folded == _SENTENCE_END] = 0
+    return folded
 
 
 def split(texts: Sequence[str]) -> Words:
@@ -102,17 +133,17 @@ def split(texts: Sequence[str]) -> Words:
     joined = "\n".join(clipped) + "\n"
     lengths = np.fromiter((len(text) + 1 for text in clipped), np.int64, len(clipped))
     text_starts = np.cumsum(lengths) - lengths
-    points = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
-    points = np.minimum(points, _BMP - 1)
-    folded = _FOLDED[points]
-    is_word = folded != 0
+    points = _points(joined)
+    folded = _coded(points)
+    is_word = folded > _SENTENCE_END
     # The batch ends with no word; whether it begins with one is asked for apart.
-    edges = np.flatnonzero(is_word[1:] != is_word[:-1]) + 1
+    edges = (is_word[1:] != is_word[:-1]).nonzero()[0]
+    edges += 1
     if is_word[0]:
         edges = np.concatenate([np.zeros(1, np.int64), edges])
     starts, ends = edges[0::2], edges[1::2]
     in_text = _numbered(starts, text_starts) - 1
-    sentences = _numbered(starts, _sentence_starts(points, text_starts))
+    sentences = _numbered(starts, _sentence_starts(points, folded))
     return Words(
         starts,
         ends,
@@ -129,11 +160,33 @@ def closes_sentence(char: str) -> bool:
     return char in _SENTENCE_ENDS or char in "\"'»”)"
 
 
-def _sentence_starts(points: NDArray[np.uint32], text_starts: I64) -> I64:
-    """Positions where a sentence begins: a text's start, or a space after a full stop."""
-    ends = np.flatnonzero(_ENDS_SENTENCE[points[:-1]])
+def _points(text: str) -> NDArray[np.uint16]:
+    """One code a character; what lies beyond the Basic Multilingual Plane is no letter here."""
+    points = np.frombuffer(text.encode("utf-16-le", "surrogatepass"), dtype=np.uint16)
+    if len(points) == len(text):
+        return points
+    wide = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+    return np.minimum(wide, _BMP - 1).astype(np.uint16)
+
+
+def _coded(points: NDArray[np.uint16]) -> NDArray[np.uint16]:
+    """The folded codes of a batch, 1 for what ends a sentence. Most characters are ASCII, which
+    `translate` folds several times faster than an array is indexed.
+    """
+    low = bytearray(points.astype(np.uint8)).translate(_FOLDED_ASCII)
+    folded = np.frombuffer(low, dtype=np.uint8).astype(np.uint16)
+    other = (points > _LAST_ASCII).nonzero()[0]
+    folded[other] = _FOLDED[points[other]]
+    return folded
+
+
+def _sentence_starts(points: NDArray[np.uint16], folded: NDArray[np.uint16]) -> I64:
+    """Positions where a sentence begins: a text's start, or a space after a full stop. A line
+    feed, which ends a sentence, stands before every text but the first.
+    """
+    ends = (folded[:-1] == _SENTENCE_END).nonzero()[0]
     real = _SPACE[points[ends + 1]] | (points[ends] == ord("\n"))
-    return np.union1d(text_starts, ends[real] + 1)
+    return np.concatenate([np.zeros(1, np.int64), ends[real] + 1])
 
 
 def _numbered(positions: I64, borders: I64) -> I64:
@@ -145,16 +198,20 @@ def _numbered(positions: I64, borders: I64) -> I64:
 
 def _windows(in_text: I64, sentences: I64, n_texts: int) -> I64:
     """The window of each word: whole sentences, the lead first, then about equal lengths."""
-    first_of_text = np.searchsorted(in_text, np.arange(n_texts))
-    begins = np.flatnonzero(np.diff(sentences, prepend=-1))
-    first_of_sentence = np.repeat(begins, np.diff(begins, append=len(sentences)))
-    before = first_of_sentence - first_of_text[in_text]
-    return np.where(before < LEAD_WORDS, 0, 1 + (before - LEAD_WORDS) // WINDOW_WORDS)
+    first_of_text = in_text.searchsorted(np.arange(n_texts))
+    changes = np.ones(len(sentences), dtype=np.bool_)
+    np.not_equal(sentences[1:], sentences[:-1], out=changes[1:])
+    begins = changes.nonzero()[0]
+    before = begins - first_of_text[in_text[begins]]
+    # Rounded down, so that within the lead it is -1.
+    later = (before - LEAD_WORDS) // WINDOW_WORDS
+    return np.repeat(np.maximum(later + 1, 0), np.append(begins[1:], len(sentences)) - begins)
 
 
 def _folded_table() -> NDArray[np.uint16]:
     """The folded code of every character of the Basic Multilingual Plane."""
     table = np.zeros(_BMP, dtype=np.uint16)
+    table[[ord(char) for char in _SENTENCE_ENDS]] = _SENTENCE_END
     for point in range(_BMP - 1):
         char = chr(point)
         if char.isdecimal():
@@ -204,5 +261,5 @@ def _inverse_powers(size: int) -> U64:
 
 _POWERS = _Powers()
 _FOLDED = _folded_table()
-_ENDS_SENTENCE = _membership(_SENTENCE_ENDS)
+_FOLDED_ASCII = _FOLDED[:256].astype(np.uint8).tobytes()  # above ASCII it is not asked
 _SPACE = _membership(" \t\r\n\u00a0\"'»”’)")
