@@ -70,7 +70,8 @@ class Supervisor:
 
     `say` gets the lines for the person at the terminal; `backlog` counts the records that
     the worker has yet to read (it may raise for an outage) and is asked only before a broker
-    is replaced. `watch` may be set to what the caller wants done with every tick.
+    is replaced. `emptied` hears that the embedded broker begins with an empty log, before any of
+    our processes begins. `watch` may be set to what the caller wants done with every tick.
     """
 
     def __init__(
@@ -79,9 +80,11 @@ class Supervisor:
         environment: Mapping[str, str],
         say: Say,
         backlog: Callable[[Supervisor], int],
+        emptied: Callable[[Supervisor], None] = lambda supervisor: None,
     ) -> None:
         self._say = say
         self._backlog = backlog
+        self._emptied = emptied
         self.watch: Callable[[], None] = lambda: None
         self._stopping = False
         self._stop_signals = 0
@@ -164,7 +167,9 @@ class Supervisor:
         for server in self.servers:
             server.start()
         self._settle_addresses()
-        if not self.broker:
+        if self.broker:
+            self._emptied(self)
+        else:
             self._create_kafka_topics()  # a Kafka that is named may be away: ask before we start
         logs = self.state.path / "logs"
         os.environ.update({name: self._environment[name] for name in FRUGAL})  # read by numpy
@@ -273,6 +278,7 @@ class Supervisor:
         assert self.broker is not None
         self._end_children(list(self._children))
         self.broker.restart()
+        self._emptied(self)
         self._create_kafka_topics()
         for child in self._children.values():
             if not self._stopping:

@@ -7,9 +7,12 @@ import sys
 from pathlib import Path
 
 import typer
+from redis import Redis
+from redis.exceptions import RedisError
 
 from streams.briefing import Briefing, describe_start
 from streams.commands.options import ConfigFile
+from streams.keys import Keys
 from streams.logs import configure, escape, mask, register_secrets
 from streams.settings import SettingsError, find_config, load_settings
 from streams.state_dir import HeldError
@@ -32,7 +35,8 @@ def command(
         raise typer.Exit(2) from None
     configure(settings.log_level, "up")
     register_secrets(settings)
-    supervisor = Supervisor(settings, children_environment(os.environ, path), _say, _backlog)
+    environment = children_environment(os.environ, path)
+    supervisor = Supervisor(settings, environment, _say, _backlog, _forget_counts)
     try:
         supervisor.run(lambda: _brief(supervisor, path))
     except (HeldError, SupervisorError) as error:
@@ -63,6 +67,18 @@ def _backlog(supervisor: Supervisor) -> int:
     from streams.backlog import count_backlog  # aiokafka, for the rare moment it is needed
 
     return count_backlog(supervisor.settings.kafka)
+
+
+def _forget_counts(supervisor: Supervisor) -> None:
+    """What ended processes have counted: all is read again, and would be counted twice."""
+    redis = supervisor.settings.redis
+    try:
+        with Redis.from_url(
+            redis.url.get_secret_value(), socket_timeout=1, socket_connect_timeout=1
+        ) as client:
+            client.delete(Keys(redis.prefix).processes)
+    except RedisError as error:
+        _say(f"the page counts what is read again on top: {type(error).__name__}")
 
 
 def _say(line: str) -> None:

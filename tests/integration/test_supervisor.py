@@ -8,6 +8,7 @@ import re
 import signal
 import urllib.request
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psutil
@@ -98,6 +99,20 @@ def _has_child(line: LineUp, word: str) -> bool:
     return any(word in " ".join(each.cmdline()[1:]) for each in line.family())
 
 
+def _received(line: LineUp, since: datetime) -> int:
+    """How many articles the page says have been received; 0 if it counts from before `since`."""
+    try:
+        with urllib.request.urlopen(
+            f"http://127.0.0.1:{line.holder().page_port}/api/snapshot", timeout=5
+        ) as answer:
+            way = json.load(answer)["way"]
+    except OSError:
+        return 0
+    if way["since"] is None or datetime.fromisoformat(way["since"]) < since:
+        return 0
+    return next(int(stage["total"]) for stage in way["stages"] if stage["id"] == "received")
+
+
 def _told(line: LineUp, words: str, timeout_s: float = 60) -> None:
     wait_until(lambda: words in line.err.read_text(), timeout_s, f"{words}: {line.said()}")
 
@@ -118,9 +133,13 @@ def test_a_killed_worker_and_a_killed_redis_come_back(up: Up) -> None:
 def test_a_killed_broker_is_replaced_and_the_line_goes_on(up: Up) -> None:
     line = up()
     _rings(line, "drones")
+    killed_at = datetime.now(UTC)
     _child(line, "tansu").kill()
     _told(line, "the embedded broker ended")
     _rings(line, "quake")
+    # What was counted of the log that is gone is not added to what is read of the new one.
+    wait_until(lambda: _received(line, since=killed_at) >= 1, 20, "the page counts anew")
+    assert _received(line, since=killed_at) == 1
     assert line.out.read_text().count(INCIDENTS["drones"][0]) == 1
     assert line.interrupt() <= 10
 
