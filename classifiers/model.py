@@ -10,6 +10,7 @@ import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +22,10 @@ from classifiers.evidence import Evidence
 from classifiers.reader import Reader
 from classifiers.topics import Topic
 
-__all__ = ["ArtifactError", "Evidence", "Reading", "TopicModel", "compose"]
+__all__ = ["ArtifactError", "Evidence", "Reading", "TopicModel", "Unread", "compose"]
+
+#: Why a doubtful text was not read again: there was no time for it, or its reader cannot be loaded.
+Unread = Literal["behind", "broken"]
 
 
 def compose(title: str, text: str) -> str:
@@ -38,11 +42,13 @@ def compose(title: str, text: str) -> str:
 @dataclass(frozen=True, slots=True)
 class Reading:
     """What a model says of n texts: n x topics probabilities in [0, 1]; and of those texts that
-    the slow reader read again, by their number, what the fast model alone had said.
+    the slow reader read again, by their number, what the fast model alone had said; of those that
+    it should have read and has not, why.
     """
 
     probabilities: NDArray[np.float32]
     first: Mapping[int, NDArray[np.float32]] = field(default_factory=dict)
+    unread: Mapping[int, Unread] = field(default_factory=dict)
 
 
 class TopicModel:
@@ -70,6 +76,7 @@ class TopicModel:
         columns = {topic.id: column for column, topic in enumerate(self.topics)}
         read = slow is not None and all(topic in columns for topic in slow.topic_ids)
         self._slow = slow if read else None
+        self._in_haste = False
         self._read_columns = [columns[topic] for topic in slow.topic_ids] if slow and read else []
 
     @classmethod
@@ -116,6 +123,12 @@ class TopicModel:
         other._slow = None
         return other
 
+    def in_haste(self) -> TopicModel:
+        """The same model, which tells what it doubts and does not have it read again."""
+        other = copy.copy(self)
+        other._in_haste = True
+        return other
+
     def predict(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """n texts to an n x topics array of probabilities in [0, 1].
 
@@ -131,9 +144,13 @@ class TopicModel:
             return Reading(rows)
         known = rows[:, self._read_columns]
         doubtful = self._slow.doubtful(known, said.home)
+        if self._in_haste:
+            return Reading(rows, unread=dict.fromkeys(doubtful.tolist(), "behind"))
         first = {int(row): rows[row].copy() for row in doubtful}
         chosen = [texts[row] for row in doubtful]
         again = self._slow.probabilities(chosen, known[doubtful], said.home[doubtful])
+        if self._slow.broken:
+            return Reading(rows, unread=dict.fromkeys(doubtful.tolist(), "broken"))
         rows[doubtful[:, None], self._read_columns] = again
         return Reading(rows, first)
 

@@ -86,6 +86,11 @@ class Reader:
         """
         self._network.opened()
 
+    @property
+    def broken(self) -> bool:
+        """Whether an `optional` reader turned out to be none: what it doubts stays as it was."""
+        return self._optional and self._network.broken
+
     def doubting(self, width: float) -> Reader:
         """The same reader, asked wherever the fast model's logit is within `width` of even."""
         other = copy.copy(self)

@@ -74,6 +74,11 @@ class LateNetwork:
         self._network: Network | None = None
         self._broken = False
 
+    @property
+    def broken(self) -> bool:
+        """Whether `if_sound` has found that it cannot be loaded."""
+        return self._broken
+
     def opened(self) -> Network:
         """The network, loaded if need be.
 

@@ -69,17 +69,23 @@ class TopicScore(msgspec.Struct, frozen=True, kw_only=True):
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """What decided for a topic: words in the article's own language, and their sentence. `first`
-    is the probability that the words gave it where a second reading gave another.
+    is the probability that the words gave it where a second reading gave another; `unread` says
+    that a second reading was due, and left out.
     """
 
     topic: str
     words: tuple[str, ...]
     sentence: str = ""
     first: float | None = None
+    unread: bool = False
 
     @property
     def remark(self) -> str:
-        """That these words did not decide alone, for a reader of the alert; "" where they did."""
+        """That these words did not decide alone, or should not have, for a reader of the alert;
+        "" where they did.
+        """
+        if self.unread:
+            return "doubtful, and not read twice"
         return "" if self.first is None else f"read twice; {self.first:.0%} by these words alone"
 
 

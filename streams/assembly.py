@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import functools
 from collections.abc import Sequence
+from datetime import datetime
 
 import structlog
 from redis.asyncio import Redis
@@ -35,10 +36,11 @@ from streams.live_topics import choices_of
 from streams.metrics_listener import serve_metrics
 from streams.model_pickup import open_pickup
 from streams.outages import StoppedWaiting, outlast
+from streams.patience import Patience, Screen
 from streams.quality import QualityCounts
 from streams.redis_client import connect_redis
 from streams.restoring import open_restoring
-from streams.screening import screen
+from streams.screening import Screened, screen
 from streams.settings import KafkaSettings, Settings
 from streams.settling import TooManyDeadLettersError
 from streams.slack_desk import open_desks
@@ -114,7 +116,7 @@ async def _run(
     worker.add_step(
         kafka.prefix + ARTICLES,
         ScreenStep(
-            canaries.beside_screen(lambda articles, now: screen(articles, model.current, now)),
+            _screening(settings, model, canaries),
             canaries.beside_assign(stories.assign),
             sender.send,
             utc_now,
@@ -150,6 +152,18 @@ async def _run(
 def _choices(settings: Settings, model: LiveModel) -> Sequence[tuple[str, str]]:
     """What a report can be about, as configured now; nobody at the desk waits for the model."""
     return model.choices if model.loaded else choices_of(settings.topics)
+
+
+def _screening(settings: Settings, model: LiveModel, canaries: CanaryLane) -> Screen:
+    """Screening as a worker does it: with the model of the moment, which reads twice as long as
+    there is patience for it.
+    """
+    patience = Patience(settings.classifier.reader_patience_s)
+
+    def others(articles: Sequence[Article], now: datetime) -> list[Screened]:
+        return screen(articles, patience.may_ask(model.current), now)
+
+    return patience.over(canaries.beside_screen(others))
 
 
 def _watching(

@@ -24,13 +24,14 @@ MAX_EVIDENCE = 3
 
 class EvidenceFact(msgspec.Struct, frozen=True, array_like=True):
     """The words, and their sentence, that decided for a topic; `first` is the probability that
-    they gave it where a second reading gave another.
+    they gave it where a second reading gave another, `unread` that one was due and left out.
     """
 
     topic: str
     words: tuple[str, ...]
     sentence: str = ""
     first: float | None = None
+    unread: bool = False
 
 
 class PlaceFact(msgspec.Struct, frozen=True, array_like=True):

@@ -7,8 +7,8 @@ or not at all for somebody. A note is worth knowing and no reason to get up.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import takewhile
 from typing import Literal
@@ -37,6 +37,11 @@ MISSED_AFTER = timedelta(seconds=60)
 # A lost canary in a row may be a restart's; three are the line's.
 LOST_AFTER = 3
 _RANK: dict[str, int] = {"note": 0, "degraded": 1, "down": 2}
+# Why doubtful articles were not read twice, and what to do about it.
+_UNREAD = {
+    "behind": ("Workers are behind", "add a worker, or raise classifier.reader_patience_s"),
+    "broken": ("The slow reader cannot be loaded", "the worker's log says why"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +127,8 @@ class Observation:
     is why an away Redis or broker is judged first and silences what hangs on it.
     `watching_since` is when the looking began: a line that starts is not a line that is down.
     `drifted` are the topics whose probabilities are no longer those of training; `stoppage` is why
-    the last worker stopped itself, while the next one waits.
+    the last worker stopped itself, while the next one waits. `unread` is how many doubtful articles
+    were lately decided without the slow reader, by why.
     """
 
     at: datetime
@@ -138,6 +144,7 @@ class Observation:
     canaries: tuple[CanarySeen, ...] = ()
     drifted: tuple[str, ...] = ()
     stoppage: str = ""
+    unread: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -365,6 +372,11 @@ def _canary(seen: Observation) -> Iterator[Finding]:
 
 def _model(seen: Observation) -> Iterator[Finding]:
     """What is worth knowing of the model; whether it is wrong only people can say."""
+    for reason, (cause, remedy) in _UNREAD.items():
+        if count := seen.unread.get(reason, 0):
+            noun = "article was" if count == 1 else "articles were"
+            words = f"{cause}: {count:,} doubtful {noun} decided by the fast model alone ({remedy})"
+            yield Finding(f"unread {reason}", "degraded", "quality", words, seen.at)
     if seen.drifted:
         names = ", ".join(seen.drifted[:3]) + (", ..." if len(seen.drifted) > 3 else "")
         noun = "topic" if len(seen.drifted) == 1 else "topics"

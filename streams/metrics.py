@@ -48,6 +48,14 @@ DROPPED = Counter(
     "wirebell_articles_dropped", "Articles dropped on purpose", ["reason"], registry=REGISTRY
 )
 DROP_REASONS = ("off_topic", "same_article", "near_duplicate", "joined_silently", "muted")
+# Doubtful articles that the slow reader should have read and has not, by Unread of
+# classifiers.model: the line was behind, or the reader's file is broken.
+UNREAD = Counter(
+    "wirebell_articles_unread",
+    "Doubtful articles decided without the slow reader, by reason (behind, broken)",
+    ["reason"],
+    registry=REGISTRY,
+)
 # Articles about something, by configured source: said by it, or a copy of another's.
 SOURCE_ARTICLES = Counter(
     "wirebell_source_articles",

@@ -36,7 +36,7 @@ from streams.source_condition import Copies, judge_source
 from streams.source_status import SourceStatus, decode_source_status
 from streams.source_wishes import Pause, SourceWishes
 from streams.stoppage import Stoppage
-from streams.tally import Tally
+from streams.tally import RATE_WINDOW, Tally
 
 REDIS_TIMEOUT_S = 2.0
 # One failed look may be a broken connection; a dependency that fails for longer is away.
@@ -173,6 +173,7 @@ class Observer:
             canaries=tuple(self.canaries),
             drifted=self.drifted,
             stoppage=self.stoppage,
+            unread=self._unread(now),
         )
 
     def copies(self, source_id: str) -> Copies:
@@ -181,6 +182,16 @@ class Observer:
         copies = round(self.tally.total(name, source=source_id, outcome="copy"))
         own = round(self.tally.total(name, source=source_id, outcome="own"))
         return Copies(copies + own, copies)
+
+    def _unread(self, now: datetime) -> dict[str, int]:
+        """Doubtful articles that were not read twice. A shortage is over once a minute has been
+        without; of a reader that is broken one tells whenever something is doubtful.
+        """
+        name, over = "wirebell_articles_unread_total", {"behind": RATE_WINDOW, "broken": RECENT}
+        return {
+            reason: round(self.tally.rise(name, now, span, reason=reason))
+            for reason, span in over.items()
+        }
 
     def _take_heartbeats(self, listed: Mapping[Any, Any], now: datetime) -> None:
         beats = [beat for raw in listed.values() if (beat := decode_heartbeat(raw)) is not None]

@@ -23,6 +23,7 @@ from redis.exceptions import RedisError
 from classifiers.histogram import Counts, histogram
 from classifiers.topics import Topic
 from connectors.records import Alert
+from streams import metrics
 from streams.canary import is_canary
 from streams.keys import Keys
 from streams.quality_log import DAY_S, FIVE_MINUTES_S, KEEP_PROBABILITIES
@@ -120,6 +121,8 @@ class QualityCounts:
         funnel = self._at(self.keys.funnel(int(seconds // FIVE_MINUTES_S)))
         funnel["|screened"] += len(ours)
         for one, decision in ours:
+            if one.doubt and one.doubt != "read":
+                metrics.UNREAD.labels(one.doubt).inc()
             outcome = OUTCOMES.get(decision.reason)
             if one.chosen and outcome is not None:
                 new = decision.alert is not None and decision.alert.kind == "new"

@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from classifiers.attribution import attribute
 from classifiers.language import OTHER, identify_language
-from classifiers.model import Evidence, Reading, compose
+from classifiers.model import Evidence, Reading, Unread, compose
 from classifiers.numbers import TollMatch, find_tolls
 from classifiers.places import PlaceMatch, find_places
 from classifiers.similarity import Fingerprint, fingerprints
@@ -33,6 +33,8 @@ LEAD_CHARS = 1_500
 WORTH_TELLING = 0.05
 # What a report is about, in the fingerprint: its best places.
 FINGERPRINT_PLACES = 4
+# What became of the fast model's doubt: there was none, it was read again, or why it was not.
+Doubt = Literal["", "read"] | Unread
 
 
 class Model(Protocol):
@@ -68,7 +70,7 @@ class Screened:
     for articles with a topic, and for corrections and withdrawals of whatever length: those
     may be about a story that we told. `language` is worked out for those too, where the article
     does not say; "" is unknown. `first` is what the fast model alone said of an article that was
-    read again, empty for the others.
+    read again, empty for the others. `doubt` tells what became of the fast model's doubt.
     """
 
     article: Article
@@ -79,6 +81,7 @@ class Screened:
     facts: Facts | None = None
     fingerprint: Fingerprint | None = None
     first: tuple[float, ...] = ()
+    doubt: Doubt = ""
 
 
 def screen(
@@ -125,7 +128,8 @@ def screen(
             language = spoken[index]
             by_topic = dict(zip((t.id for t in model.topics), probabilities, strict=True))
             scores = tuple((topic, round(by_topic[topic], 4)) for topic in chosen[index])
-            evidence = _evidence(decided[index], by_topic, dict(zip(by_topic, first, strict=False)))
+            before = dict(zip(by_topic, first, strict=False))
+            evidence = _evidence(decided[index], by_topic, before, index in reading.unread)
             kept = _facts(
                 article,
                 now,
@@ -136,7 +140,7 @@ def screen(
                 tolls=counted[index],
                 said_by=tuple(sorted(attribute(leads[index], counted[index]).items())),
             )
-        rest = (kept, printed.get(index), first)
+        rest = (kept, printed.get(index), first, _doubt(reading, index))
         screened.append(Screened(article, language, probabilities, chosen[index], now, *rest))
     return screened
 
@@ -164,8 +168,15 @@ def _named(places: tuple[PlaceMatch, ...]) -> list[tuple[str, str, bool]]:
     return [(p.name, p.country, p.is_country) for p in places[:FINGERPRINT_PLACES]]
 
 
+def _doubt(reading: Reading, index: int) -> Doubt:
+    return reading.unread.get(index) or ("read" if index in reading.first else "")
+
+
 def _evidence(
-    explained: tuple[Evidence, ...], said: Mapping[str, float], first: Mapping[str, float]
+    explained: tuple[Evidence, ...],
+    said: Mapping[str, float],
+    first: Mapping[str, float],
+    unread: bool,
 ) -> tuple[EvidenceFact, ...]:
     """The words are the fast model's: where a second reading changed the answer they are told
     with the probability that they had given.
@@ -181,6 +192,7 @@ def _evidence(
             why.words,
             why.sentence[: limits.MAX_SENTENCE_CHARS],
             changed.get(why.topic),
+            unread,
         )
         for why in explained
     )

@@ -151,6 +151,9 @@ class ClassifierSettings(Table):
     doubt: Annotated[float, Field(ge=0, le=30)] = 0.65
     """How near to even (a logit) a topic must be to be doubted: 0.65 is 4 % of feeds; 30 is all.
     In other languages than English three and a half times as far."""
+    reader_patience_s: Annotated[float, Field(ge=0)] = 60.0
+    """Seconds of reading for which a worker may be behind, before it decides doubtful articles
+    without the slow reader until it has caught up; 0 is none, a very large number reads all."""
     labels: Path | None = None
     """JSON lines with reports that you labelled (`id`, `text`, `topics`): `wirebell train
     --with-feedback` learns them, in place of our labels where it is a report of ours."""

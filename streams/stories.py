@@ -164,14 +164,15 @@ class Stories:
         """Decide on a batch, in order, in one round trip (up to 512 articles with a topic).
 
         `now` is the event time. May be repeated, by any worker: an article that Redis knows
-        gets its first decision and its first alert again.
+        gets its first decision and its first alert again, whatever it is taken for now: in doubt
+        another worker, or this one in haste, may have chosen otherwise.
 
         Raises:
             redis.exceptions.RedisError: Redis is away or refuses; no article is half done. Wait
                 and repeat the same batch.
         """
         decisions = [OFF_TOPIC] * len(batch)
-        asked = [index for index, one in enumerate(batch) if one.facts is not None]
+        asked = [index for index, one in enumerate(batch) if one.facts is not None or one.doubt]
         for at in range(0, len(asked), MAX_CALL):
             part = asked[at : at + MAX_CALL]
             unkept, self._unkept = self._unkept, {}
@@ -315,11 +316,14 @@ def content_digest(one: Screened) -> bytes:
 
 
 def _packed(one: Screened) -> tuple[bytes, bytes, bytes, bytes, bytes]:
-    """An article as the script reads it; the order is written at the script's top."""
+    """An article as the script reads it; the order is written at the script's top. One without
+    a topic has no facts: it is only looked up.
+    """
     facts, printed = one.facts, one.fingerprint
-    assert facts is not None
-    assert printed is not None
     digest = content_digest(one)
+    if facts is None or printed is None:
+        nothing = msgspec.msgpack.encode(("", 1, 0, 0, "", 0, 0, 0))
+        return one.article.id.encode("utf-8", "surrogatepass"), nothing, digest, b"", b""
     numbers = [number for term in printed.terms for number in term]
     terms = struct.pack(">" + "IB" * len(printed.terms), *numbers)
     said = msgspec.msgpack.encode(

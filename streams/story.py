@@ -204,7 +204,13 @@ def _counted(before: Folded, facts: Facts) -> Folded:
         before.story,
         topics=_topics(before.story.topics, facts),
         evidence=tuple(
-            Evidence(topic=one.topic, words=one.words, sentence=one.sentence, first=one.first)
+            Evidence(
+                topic=one.topic,
+                words=one.words,
+                sentence=one.sentence,
+                first=one.first,
+                unread=one.unread,
+            )
             for _, one in evidence[:MAX_STORY_EVIDENCE]
         ),
         places=tuple(

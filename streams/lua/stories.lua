@@ -5,7 +5,7 @@
 -- ARGV[1]  msgpack: settings by name (streams/stories.py says where each number comes from)
 -- then     per article: id; msgpack of {story, published, chosen, words, countries, language, kinds,
 --          bytes of terms}; digest, material digest, towns, terms (hash and weight, heaviest first)
---          and signature in one; its facts; its facts as a copy
+--          and signature in one; its facts ('': no topic, only looked up); its facts as a copy
 -- then     per folded story to keep: story; members folded; version; bytes
 -- (No msgpack around bytes: cmsgpack knows only strings.)
 --
@@ -172,7 +172,13 @@ local answers, wanted, order = {}, {}, {}
 for position = 1, set.articles do
   local article = read_article(5 * position - 3)
   local record = redis.call('GET', tag .. 'a:' .. article.id)
-  local answer = record and again(article, record) or first_time(article)
+  local answer
+  if article.facts ~= '' then
+    answer = record and again(article, record) or first_time(article)
+  else
+    -- In doubt, and about no topic now: if it was decided before, that stands.
+    answer = record and find_version(record, article) and again(article, record) or { 'o', '', 0, 0, 0 }
+  end
   answers[position] = answer
   if answer[1] == 'm' or answer[1] == 'c' then
     local story, seq = answer[2], answer[3]

@@ -85,6 +85,25 @@ async def test_a_line_is_healthy_until_its_worker_falls_silent(observer: Observe
     assert (verdict.state, verdict.since) == ("down", NOW)
 
 
+async def test_articles_that_were_not_read_twice_are_told_until_a_minute_has_been_without(
+    observer: Observer,
+) -> None:
+    def told(second: int) -> list[str]:
+        found = judge(observer.observe(NOW + timedelta(seconds=second))).findings
+        return [one.words for one in found if one.key == "unread behind"]
+
+    for second, unread in ((0, 5), (10, 5), (20, 12), (60, 12), (90, 12)):
+        at = NOW + timedelta(seconds=second)
+        count = Sample("wirebell_articles_unread_total", {"reason": "behind"}, unread)
+        beat = msgspec.structs.replace(worker(at), samples=(count,))
+        await observer.redis.hset(observer.keys.processes, "w1", encode_heartbeat(beat))
+        await observer.look_at_redis(at)
+        if second == 20:
+            assert "7 doubtful articles were decided by the fast model alone" in told(second)[0]
+    assert told(60)
+    assert not told(90)
+
+
 async def test_a_worker_whose_clock_is_wrong_is_heard_by_ours(observer: Observer) -> None:
     behind = NOW - timedelta(minutes=5)
     for second in range(3):

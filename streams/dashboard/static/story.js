@@ -75,6 +75,7 @@ function topic(one, evidence) {
     el("p", { className: "topic-line" }, el("b", {}, one.label), meter, el("span", { className: "number" }, `${share} %`)),
     why?.words.length ? el("p", { className: "evidence", attributes: { dir: "auto" } }, why.words.map((word) => `“${word}”`).join(" ")) : null,
     typeof why?.first === "number" ? el("p", { className: "number" }, `read twice; ${Math.round(100 * why.first)} % by these words alone`) : null,
+    why?.unread ? el("p", { className: "number" }, "doubtful, and not read twice") : null,
     why?.sentence ? el("blockquote", { attributes: { dir: "auto" } }, why.sentence) : null,
   );
 }

@@ -312,3 +312,28 @@ def test_workers_with_two_models_are_noted_until_the_old_one_is_gone() -> None:
     assert judge(both).findings[0].words == "Workers use 2 models (a1, b2)"
     gone = worker("w1", model="a1", stopped=True)
     assert judge(replace(both, processes=(gone, worker("w2", model="b2")))).findings == ()
+
+
+@pytest.mark.parametrize(
+    ("unread", "words"),
+    [
+        (
+            {"behind": 1234},
+            "Workers are behind: 1,234 doubtful articles were decided by the fast model alone"
+            " (add a worker, or raise classifier.reader_patience_s)",
+        ),
+        (
+            {"behind": 0, "broken": 1},
+            "The slow reader cannot be loaded: 1 doubtful article was decided by the fast model"
+            " alone (the worker's log says why)",
+        ),
+    ],
+)
+def test_doubtful_articles_that_nobody_read_degrade_and_say_what_to_do(
+    unread: dict[str, int], words: str
+) -> None:
+    verdict = judge(replace(HEALTHY, unread=unread))
+    assert (verdict.state, verdict.words) == ("degraded", words)
+    later = judge(replace(HEALTHY, at=NOW + timedelta(seconds=9), unread=unread), verdict)
+    assert (later.state, later.since) == ("degraded", NOW)
+    assert judge(replace(HEALTHY, unread={"behind": 0, "broken": 0})).findings == ()
