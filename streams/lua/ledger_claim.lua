@@ -78,10 +78,11 @@ local function claim(job, dest, rank, message)
   if message == '' or message == job then
     redis.call('ZADD', key('busy', dest), lease, job)
   end
+  local failing = redis.call('HMGET', key('dest', dest), 'failing_since', 'failed_times')
   claims[#claims + 1] = {job, fence, is[8] == '1' and 'unknown' or 'new', dest, is[4],
     is[5] or '', is[2] or '0', is[6] or '', is[7] or '0', is[9] or '', is[10] or '',
-    redis.call('HGET', key('dest', dest), 'failing_since') or '', is[11] or '', is[12] or '',
-    is[13] or '', message, alert[1], alert[2]}
+    failing[1] or '', failing[2] or '0', is[11] or '', is[12] or '', is[13] or '', message,
+    alert[1], alert[2]}
   return true
 end
 

@@ -6,7 +6,8 @@
 --   ledger:job:JOB            hash    one destination and one story: wanted, done, receipt, ...
 --   ledger:due:DEST:RANK      zset    job -> seconds when it is due (lease end while claimed)
 --   ledger:busy:DEST          zset    job -> lease end of an attempt under way
---   ledger:dest:DEST          hash    sink, target, not_before, off, failing_since, told_at
+--   ledger:dest:DEST          hash    sink, target, not_before, off, failing_since, failed_at,
+--                                     failed_times, told_at
 --   ledger:dests              set     every destination ever wanted
 --   ledger:sink:SINK          zset    destination -> when something of it may be claimed
 --   ledger:log                list    the last attempts, newest first, JSON

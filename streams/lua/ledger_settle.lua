@@ -38,7 +38,7 @@ if what == 'receipt' or what == 'found' then
     end
   end
   redis.call('HSET', hash, 'told_at', now)
-  redis.call('HDEL', about, 'failing_since')
+  redis.call('HDEL', about, 'failing_since', 'failed_at', 'failed_times')
   redis.call('HSET', about, 'told_at', now)
 end
 if not mine then
@@ -76,6 +76,11 @@ else
   redis.call('HINCRBY', hash, 'failures', counts)
   if fails == '1' then
     redis.call('HSETNX', about, 'failing_since', now)
+    -- What fails within half a day fails once: a burst is no sign of days.
+    if now - tonumber(redis.call('HGET', about, 'failed_at') or '0') >= 43200 then
+      redis.call('HSET', about, 'failed_at', now)
+      redis.call('HINCRBY', about, 'failed_times', 1)
+    end
   end
   -- A higher revision wanted meanwhile is a new message: it does not wait for the old one's
   -- schedule, only for what the receiver demanded and for doubt to settle.

@@ -3,7 +3,7 @@
 local dest = ARGV[2]
 local about = key('dest', dest)
 local was = redis.call('HDEL', about, 'off', 'off_at')
-redis.call('HDEL', about, 'not_before', 'failing_since')
+redis.call('HDEL', about, 'not_before', 'failing_since', 'failed_at', 'failed_times')
 local sink = redis.call('HGET', about, 'sink')
 if sink then
   reindex(dest, sink)
