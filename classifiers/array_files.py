@@ -9,6 +9,7 @@ import io
 import math
 import zipfile
 from collections.abc import Mapping, Set
+from io import BufferedReader
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -54,7 +55,7 @@ def read_arrays(content: bytes, names: Set[str], what: str) -> dict[str, NDArray
 
 
 def glance(
-    path: Path, names: Set[str], whole: Set[str], what: str
+    file: IO[bytes], names: Set[str], whole: Set[str], what: str
 ) -> tuple[dict[str, Shape], dict[str, NDArray[Any]]]:
     """What `read_arrays` would find, told from the beginning of each array; `whole` ones are read.
 
@@ -63,7 +64,7 @@ def glance(
     Raises:
         ArtifactError, ValueError, OSError, EOFError, zipfile.BadZipFile: as `read_arrays`.
     """
-    with zipfile.ZipFile(path) as archive:
+    with zipfile.ZipFile(file) as archive:
         _refuse_others(archive, names, what)
         shapes = {name: _shape(archive, name) for name in sorted(names)}
         return shapes, {name: _array(archive, name) for name in sorted(whole)}
@@ -74,10 +75,10 @@ def digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()[:_VERSION_CHARS]
 
 
-def digest_of(path: Path) -> str:
-    """`digest` of a file that is not worth having in memory."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:_VERSION_CHARS]
+def digest_of(file: BufferedReader) -> str:
+    """`digest` of a file, from its beginning, that is not worth having in memory."""
+    file.seek(0)
+    return hashlib.file_digest(file, "sha256").hexdigest()[:_VERSION_CHARS]
 
 
 def _refuse_others(archive: zipfile.ZipFile, names: Set[str], what: str) -> None:

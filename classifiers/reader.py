@@ -31,7 +31,7 @@ ABROAD: Final = 3.5
 
 class Reader:
     """A trained reader. Safe to share between threads: nothing in it changes but that its network
-    comes into memory when it is first needed.
+    comes into memory when it is needed, and leaves it when asked to `rest`.
     """
 
     def __init__(self, outline: ReaderOutline, network: LateNetwork) -> None:
@@ -68,15 +68,17 @@ class Reader:
             ArtifactError: the file is not a reader of ours, as far as can be seen at a glance.
         """
         file = path or reader_file.SHIPPED
-        outline = reader_file.look(file)
+        held = reader_file.hold(file)  # an upgrade must not change what this process thinks
+        outline = reader_file.look(held)
 
         def load() -> ReaderParts:
-            parts = reader_file.load(file)
+            parts = reader_file.load(held)
             if parts.version != outline.version:
                 raise ArtifactError(f"{file}: is not the file that was there at the start")
             return parts
 
-        return cls(outline, LateNetwork(load))
+        is_there = functools.partial(reader_file.is_still, held, outline.version)
+        return cls(outline, LateNetwork(load, is_there=is_there))
 
     def open(self) -> None:
         """Have the network in memory now.
@@ -84,7 +86,14 @@ class Reader:
         Raises:
             ArtifactError: its file is broken.
         """
-        self._network.opened()
+        with self._network.opened():
+            pass
+
+    def rest(self, idle_s: float) -> bool:
+        """Have the network out of memory if nothing was doubtful for so long; whether that was
+        done. The next text loads it again, and is told the same. Blocks for some 50 ms.
+        """
+        return self._network.rest(idle_s)
 
     @property
     def broken(self) -> bool:
@@ -133,8 +142,9 @@ class Reader:
         """
         if not texts:
             return fast
-        network = self._network.if_sound() if self._optional else self._network.opened()
-        return fast if network is None else self.blended(fast, *network.read(texts), home)
+        opened = self._network.if_sound() if self._optional else self._network.opened()
+        with opened as network:
+            return fast if network is None else self.blended(fast, *network.read(texts), home)
 
     def read(self, texts: Sequence[str]) -> tuple[F32, Flags]:
         """`opinions`, and whether each text was read to its end.
@@ -142,7 +152,8 @@ class Reader:
         Raises:
             ArtifactError: as for `opinions`.
         """
-        return self._network.opened().read(texts)
+        with self._network.opened() as network:
+            return network.read(texts)
 
     def blended(self, fast: F32, heard: F32, whole: Flags, home: Flags) -> F32:
         """`probabilities` from what was `read` before."""

@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,6 +29,7 @@ from classifiers.array_files import (
     write_arrays,
 )
 from classifiers.encoder import BLOCK, Embeddings, Encoder, Layer
+from classifiers.held_file import HeldFile
 from classifiers.reader_pieces import UNKNOWN, Pieces
 
 FORMAT: Final = 1
@@ -156,15 +158,15 @@ def save(parts: ReaderParts, path: Path) -> str:
     return digest(path.read_bytes())
 
 
-def load(path: Path) -> ReaderParts:
+def load(source: Path | HeldFile) -> ReaderParts:
     """Read a reader.
 
     Raises:
         ArtifactError: the file is missing, is no reader of ours, or holds what could not have
             come from training. Nothing of it has been executed.
     """
-    with _refusing(path):
-        content = path.read_bytes()
+    with _reading(source) as file:
+        content = file.read()
         arrays = read_arrays(content, _names(), "reader")
         parts = _assemble(arrays, json.loads(arrays.pop("meta").tobytes()), digest(content))
         _check(parts, _shapes(arrays))
@@ -174,23 +176,51 @@ def load(path: Path) -> ReaderParts:
         return parts
 
 
-def look(path: Path) -> ReaderOutline:
+def look(source: Path | HeldFile) -> ReaderOutline:
     """Read of a reader what is known before its network: a tenth of a `load`.
 
     Raises:
         ArtifactError: as `load`, but damage inside the network's arrays is not seen.
     """
-    with _refusing(path):
-        shapes, found = glance(path, _names(), {"meta", "blend"}, "reader")
-        parts = _assemble(found, json.loads(found.pop("meta").tobytes()), digest_of(path))
+    with _reading(source) as file:
+        shapes, found = glance(file, _names(), {"meta", "blend"}, "reader")
+        parts = _assemble(found, json.loads(found.pop("meta").tobytes()), digest_of(file))
         _check(parts, shapes)
         if not np.isfinite(found["blend"]).all():
             raise ArtifactError("blend holds what is not finite")
         return parts.outline()
 
 
+def hold(path: Path) -> HeldFile:
+    """Keep a reader's file, whatever is put in its place.
+
+    Raises:
+        ArtifactError: there is none.
+    """
+    with _refusing(path):
+        return HeldFile(path)
+
+
+def is_still(source: HeldFile, version: str) -> bool:
+    """Whether a `load` would find this version, as far as its bytes can tell."""
+    try:
+        with source.reading() as file:
+            return digest_of(file) == version
+    except OSError:
+        return False
+
+
 def _names() -> set[str]:
     return {*layout(0, 0, 0, BLOCK, 0), "meta"}
+
+
+@contextmanager
+def _reading(source: Path | HeldFile) -> Iterator[BufferedReader]:
+    """A file from its beginning; whatever can be wrong with it as the one error."""
+    with _refusing(source if isinstance(source, Path) else source.path):
+        held = HeldFile(source) if isinstance(source, Path) else source
+        with held.reading() as file:
+            yield file
 
 
 @contextmanager

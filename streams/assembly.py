@@ -38,6 +38,7 @@ from streams.model_pickup import open_pickup
 from streams.outages import StoppedWaiting, outlast
 from streams.patience import Patience, Screen
 from streams.quality import QualityCounts
+from streams.reader_rest import rest_when_idle
 from streams.redis_client import connect_redis
 from streams.restoring import open_restoring
 from streams.screening import Screened, screen
@@ -183,6 +184,7 @@ def _watching(
     return [
         functools.partial(after_warming, quality.run),
         functools.partial(after_warming, open_pickup(model, redis, keys, settings).run),
+        functools.partial(rest_when_idle, model),
         functools.partial(serve_metrics, settings, "worker"),
         functools.partial(
             beat, redis, keys, "worker", model=lambda: model.version if model.loaded else ""

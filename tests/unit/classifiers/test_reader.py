@@ -8,15 +8,18 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 import structlog
 
-from classifiers import artifact, reader, reader_file
+from classifiers import artifact, heap, reader, reader_file
 from classifiers.array_files import ArtifactError
 from classifiers.artifact import Artifact
+from classifiers.held_file import HeldFile
 from classifiers.model import TopicModel
 from classifiers.reader import Reader
 from classifiers.reader_file import ReaderParts
+from classifiers.slow_network import LateNetwork
 from classifiers.topics import TOPIC_IDS, Topic
 from tests.unit.classifiers.small_reader import small_reader, spoil
 
@@ -147,9 +150,9 @@ def loads(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     found: list[Path] = []
     load = reader_file.load
 
-    def counted(path: Path) -> ReaderParts:
-        found.append(path)
-        return load(path)
+    def counted(source: HeldFile) -> ReaderParts:
+        found.append(source.path)
+        return load(source)
 
     monkeypatch.setattr(reader_file, "load", counted)
     return found
@@ -221,3 +224,91 @@ def test_a_reader_that_nobody_called_optional_is_not_left_out(
     spoil(shipped, "widen.npy")
     with pytest.raises(ArtifactError, match=str(shipped)):
         TopicModel(trained, slow=reader.shipped()).predict([DOUBTFUL])
+
+
+def test_a_reader_that_rests_is_loaded_again_and_answers_the_same(
+    shipped: Path, loads: list[Path]
+) -> None:
+    late = TopicModel.load(late=True)
+    assert not late.rest(0)  # nothing is there to let go
+    before = late.predict([DOUBTFUL])
+    assert late.rest(0)
+    assert not late.rest(0)
+    assert np.array_equal(late.predict([DOUBTFUL]), before)
+    assert loads == [shipped, shipped]
+
+
+def test_a_reader_rests_when_nothing_was_read_for_long_enough() -> None:
+    moment = 0.0
+    network = LateNetwork(small_reader, clock=lambda: moment)
+    with network.opened():
+        moment = 100.0
+        assert not network.rest(0)  # it is being read
+    moment = 159.0
+    assert not network.rest(60)
+    moment = 160.0
+    assert network.rest(60)
+
+
+def test_threads_that_read_while_it_is_let_go_again_and_again_are_told_the_same(
+    shipped: Path, loads: list[Path]
+) -> None:
+    late = TopicModel.load(late=True)
+    before = late.predict([DOUBTFUL])
+    with ThreadPoolExecutor(3) as threads:
+        for _ in range(5):
+            rows = [threads.submit(late.predict, [DOUBTFUL]) for _ in range(12)]
+            while not all(row.done() for row in rows):
+                late.rest(0)
+            assert all(np.array_equal(row.result(), before) for row in rows)
+            late.rest(0)
+    assert len(loads) >= 5
+
+
+def test_an_upgrade_that_puts_another_reader_there_changes_nothing_until_the_next_start(
+    shipped: Path, tmp_path: Path
+) -> None:
+    late = TopicModel.load(late=True)
+    before = late.predict([DOUBTFUL])
+    other = replace(
+        small_reader(), arrays=small_reader().arrays | {"blend": np.ones((3, 14), "f4")}
+    )
+    reader_file.save(other, tmp_path / "new.npz")
+    (tmp_path / "new.npz").replace(shipped)
+    assert late.rest(0)
+    assert np.array_equal(late.predict([DOUBTFUL]), before)
+    reader.shipped.cache_clear()
+    assert not np.array_equal(TopicModel.load(late=True).predict([DOUBTFUL]), before)
+
+
+def test_a_reader_whose_file_was_changed_in_its_place_stays_in_memory_which_is_told_once(
+    shipped: Path,
+) -> None:
+    late = TopicModel.load(late=True)
+    before = late.predict([DOUBTFUL])
+    spoil(shipped, "widen.npy")
+    with structlog.testing.capture_logs() as told:
+        assert not late.rest(0)
+        assert not late.rest(0)
+        assert np.array_equal(late.predict([DOUBTFUL]), before)
+    assert [each["log_level"] for each in told] == ["warning"]
+
+
+def test_a_reader_that_rests_gives_its_memory_back() -> None:
+    if not reader_file.SHIPPED.is_file():
+        pytest.skip("no reader ships")
+    late, this = Reader.look(), psutil.Process()
+
+    def resident() -> int:
+        heap.give_back()
+        return int(this.memory_info().rss)
+
+    late.opinions([DOUBTFUL])  # brings the library that reads, which stays
+    assert late.rest(0)
+    at_rest = resident()
+    for _ in range(4):
+        late.opinions([DOUBTFUL])
+        taken = resident() - at_rest
+        assert taken > 20_000_000
+        assert late.rest(0)
+        assert resident() - at_rest < taken / 3  # what lies scattered is filled by the next
