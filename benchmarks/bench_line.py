@@ -29,7 +29,8 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from benchmarks.line_articles import MONTH, Wire, month
 from benchmarks.line_contenders import CONTENDERS
 from benchmarks.line_frameworks import FRAMEWORKS
-from benchmarks.line_report import EMBEDDED_WAIT_MS, FRAMEWORKS_HOME, Cell, Report
+from benchmarks.line_plot import PACED, Cell
+from benchmarks.line_report import EMBEDDED_WAIT_MS, FRAMEWORKS_HOME, Report
 from benchmarks.line_work import WITH_READER, Measured, Orders
 from connectors.records import SCHEMA_HEADER, Article, encode
 from streams.app import FETCH_WAIT_MS
@@ -127,15 +128,15 @@ class Race:
         publisher.flush()
         # What the reader costs depends on the texts: real ones, and once is enough.
         read = wire == "month" and self._lane.embedded
-        for contender in self._taking_turns(but=() if read else (WITH_READER,)):
+        for contender, cell in self._taking_turns(wire, but=() if read else (WITH_READER,)):
             count = len(articles) // PART_OF.get(contender, 1)
             with self._contender(contender, kafka_topic, count, 0) as process:
-                self._keep(contender, wire, process)
+                self._keep(contender, cell, process)
 
     def latency(self) -> None:
         """Articles at an even pace, each timed from before Kafka to its confirmed alert."""
         count = int(self._plan.latency_s * PACE_PER_S)
-        for contender in self._taking_turns(but=(WITH_READER,)):
+        for contender, cell in self._taking_turns(PACED, but=(WITH_READER,)):
             kafka_topic = f"articles-{secrets.token_hex(4)}"
             self._lane.create(kafka_topic)
             publisher, wire = Publisher(self._lane, kafka_topic), Wire(7)
@@ -146,23 +147,28 @@ class Race:
                 assert process.stdout is not None
                 assert process.stdout.readline() == b"warm\n", contender
                 _publish_evenly(publisher, wire.articles(count))
-                self._keep(contender, "paced", process)
+                self._keep(contender, cell, process)
 
-    def _taking_turns(self, but: Sequence[str]) -> Iterator[str]:
+    def _taking_turns(self, wire: str, but: Sequence[str]) -> Iterator[tuple[str, Cell | None]]:
+        """Who runs next, and what that counts for."""
         contenders = [one for one in self._plan.contenders if one not in but]
+        yield contenders[0], None  # a broker that has just started is slow: nobody's turn
         for turn in range(self._plan.turns):
             # Nobody always follows the same neighbour.
             at = turn % len(contenders)
-            yield from [*contenders[at:], *contenders[:at]]
+            for contender in [*contenders[at:], *contenders[:at]]:
+                yield contender, Cell(self._lane.name, wire, contender)
 
-    def _keep(self, contender: str, wire: str, process: subprocess.Popen[bytes]) -> None:
+    def _keep(self, contender: str, cell: Cell | None, process: subprocess.Popen[bytes]) -> None:
         said, _ = process.communicate(timeout=DEADLINE_S)
         if process.returncode:
             raise RuntimeError(f"{contender} has failed on {self._lane.name}")
         measured = msgspec.json.decode(said.splitlines()[-1], type=Measured)
-        self._report.add(Cell(self._lane.name, wire, contender), measured)
+        if cell is None:
+            return
+        self._report.add(cell, measured)
         print(
-            f"{self._lane.name:9} {wire:8} {contender:32}"
+            f"{cell.lane:9} {cell.wire:8} {contender:32}"
             f" {measured.articles / measured.seconds:8,.0f}/s"
             f" {measured.articles / measured.cpu_s:8,.0f}/CPU s {measured.alerts:6} alerts",
             flush=True,
@@ -231,7 +237,7 @@ def run(plan: Plan, lanes: Sequence[str], wires: Sequence[str]) -> Report:
     if MONTH.exists():
         inputs["month"] = lambda: list(islice(month(plan.articles), plan.articles))
     for name in lanes:
-        for wire in [*wires, "paced"]:
+        for wire in [*wires, PACED]:
             # A broker and a Redis of their own, and nothing left of the race before.
             with ExitStack() as stack:
                 folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -242,7 +248,7 @@ def run(plan: Plan, lanes: Sequence[str], wires: Sequence[str]) -> Report:
                     print(f"no Apache Kafka: {reason}")
                     break
                 race = Race(lane, store.url, plan, report)
-                if wire == "paced":
+                if wire == PACED:
                     race.latency()
                 elif wire in inputs:
                     race.throughput(wire, inputs[wire]())
@@ -254,7 +260,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--articles", type=int, default=3_000)
-    parser.add_argument("--latency-s", type=float, default=4)
+    parser.add_argument("--latency-s", type=float, default=8)
     parser.add_argument("--lanes", default="embedded,apache")
     parser.add_argument("--wires", default="3 KB,month")
     parser.add_argument("--contenders", default=",".join([*CONTENDERS, *FRAMEWORKS]))

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from importlib.metadata import distributions
 from pathlib import Path
 
+from benchmarks.line_plot import BROKERS, PACED, Cell, Column, plot, together
 from benchmarks.line_work import Measured
 from streams.fetch_pace import AT_BROKER_MS, BUSY_S, QUICK_S
 
@@ -47,7 +48,9 @@ What is measured is in `benchmarks/line_work.py`: processor time (user and syste
 of the contender's process over {articles:,} articles that wait in Kafka (the slowest contenders
 do a part of them), and milliseconds from just before Kafka to the confirmed alert at {pace}
 articles a second. The broker, Redis and whoever publishes share the machine with the contender.
-Figures: median (lowest to highest).
+Figures: median (lowest to highest) of the turns; percentiles are of the alerts of all turns
+together, {alerts} a contender. Before the first turn of each race one contender runs for nobody:
+a broker that has just started is slow.
 
 The slow reader (`classifier.reader`) is off, for everybody: it would be most of everybody's
 time, and lines are compared here. What it costs is one row of its own, *the slow reader on*,
@@ -55,9 +58,9 @@ with real articles on the embedded broker; why it is slow is in the
 [model card](model-card.md).
 
 The embedded broker answers a fetch when its wait ends, not when a record comes. The yardsticks
-wait {wait} ms there. Wirebell waits by itself, {quick} to {busy} ms by how fast articles come, and
-up to {at_broker} ms there ([decision 20](decisions/0020-one-event-loop-and-a-nudge.md)): at 50 a
-second it asks oftener than the yardsticks; what that costs is in its processor time. Nobody is
+wait {wait} ms there. Wirebell waits by itself, {quick} to {busy} ms by how long nothing has come,
+and up to {at_broker} ms there ([decision 20](decisions/0020-one-event-loop-and-a-nudge.md)): at 50
+a second it asks oftener than the yardsticks; what that costs is in its processor time. Nobody is
 nudged here, as Wirebell's own sources would. *Start to first alert* is mostly loading, and on the
 embedded broker the join: it keeps the first member of a group waiting for half the session that it
 asks for (3 s of 6 for the yardsticks). Bytewax joins no group.
@@ -65,22 +68,13 @@ asks for (3 s of 6 for the yardsticks). Bytewax joins no group.
 The *3 KB* articles are invented ones, one in four about an incident.{month} What several workers
 do together is in [scaling](scaling.md).
 
-![Articles per CPU second](images/performance.png)
+![The line beside its yardsticks](images/performance.png)
 
 {table}
 """
 
 MONTH = """ *Month* is the beginning
 of a real month of 27 publishers' feeds (headline and summary)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """What was measured: on which lane, with which articles, by whom."""
-
-    lane: str
-    wire: str
-    contender: str
 
 
 @dataclass(slots=True)
@@ -105,15 +99,14 @@ class Report:
                 for c, found in self.cells.items()
                 if (c.lane, c.wire) == (lane, wire)
             }
-            broker = {"embedded": "the embedded broker", "apache": "Apache Kafka"}[lane]
-            columns = LATENCY if wire == "paced" else THROUGHPUT
-            title = f"{self.pace} a second" if wire == "paced" else f"{wire} articles"
-            parts.append(f"## {title} on {broker}\n\n{_table(rows, columns)}")
+            columns = LATENCY if wire == PACED else THROUGHPUT
+            title = f"{self.pace} a second" if wire == PACED else f"{wire} articles"
+            parts.append(f"## {title} on {BROKERS[lane]}\n\n{_table(rows, columns)}")
         return "\n\n".join(parts)
 
     def write(self, docs: Path) -> Sequence[Path]:
         """Write the page and its plot; the files written."""
-        page, plot = docs / "performance.md", docs / "images" / "performance.png"
+        page, picture = docs / "performance.md", docs / "images" / "performance.png"
         said = WORDS.format(
             date=datetime.now(UTC).date(),
             machine=machine(),
@@ -127,46 +120,21 @@ class Report:
             quick=round(1_000 * QUICK_S),
             busy=round(1_000 * BUSY_S),
             at_broker=AT_BROKER_MS,
+            alerts=self._paced_alerts(),
             table=self.table(),
         )
         page.write_text(said, encoding="utf-8")
-        self._plot(plot)
-        return page, plot
+        plot(picture, self.cells, THROUGHPUT, LATENCY[:3])
+        return page, picture
 
-    def _plot(self, path: Path) -> None:
-        import matplotlib as mpl
+    def _paced_alerts(self) -> str:
+        counted = [
+            sum(turn.alerts for turn in turns)
+            for cell, turns in self.cells.items()
+            if cell.wire == PACED
+        ]
+        return f"{min(counted)} to {max(counted)}"
 
-        mpl.use("Agg")
-        from matplotlib import pyplot
-
-        races = list(dict.fromkeys((c.lane, c.wire) for c in self.cells if c.wire != "paced"))
-        names = list(dict.fromkeys(c.contender for c in self.cells))
-        figure, axes = pyplot.subplots(
-            1,
-            len(races),
-            figsize=(4.2 * len(races), 0.5 * len(names) + 1.2),
-            sharey=True,
-            squeeze=False,
-        )
-        for axis, (lane, wire) in zip(axes[0], races, strict=True):
-            rates = [
-                [m.articles / m.cpu_s for m in self.cells.get(Cell(lane, wire, name), [])]
-                for name in names
-            ]
-            medians = [statistics.median(found) if found else 0 for found in rates]
-            below = [m - min(found, default=0) for m, found in zip(medians, rates, strict=True)]
-            above = [max(found, default=0) - m for m, found in zip(medians, rates, strict=True)]
-            colours = ["#b3402a" if name.startswith("wirebell") else "#8a94a0" for name in names]
-            axis.barh(names, medians, xerr=[below, above], color=colours, capsize=3)
-            axis.set_title(f"{wire} articles, {lane}", fontsize=10)
-            axis.set_xlabel("articles per CPU second")
-            axis.invert_yaxis() if axis is axes[0][0] else None
-        figure.tight_layout()
-        path.parent.mkdir(exist_ok=True)
-        figure.savefig(path, dpi=110)
-
-
-Column = tuple[str, Callable[[Measured], float], str]
 
 THROUGHPUT: tuple[Column, ...] = (
     ("articles a second", lambda m: m.articles / m.seconds, ",.0f"),
@@ -193,23 +161,25 @@ def _table(rows: dict[str, list[Measured]], columns: Sequence[Column]) -> str:
     compared = columns[1] if columns is THROUGHPUT else columns[2]
     heading = [*names, f"{compared[0]}, beside {YARDSTICK}"]
     lines = ["| | " + " | ".join(heading) + " |", "|---" * (len(heading) + 1) + "|"]
-    base = _median(rows.get(YARDSTICK, []), compared)
+    base = _of_all(rows[YARDSTICK], compared) if YARDSTICK in rows else 0.0
     for contender, found in rows.items():
         cells = [_spread(found, column) for column in columns]
-        ratio = f"{_median(found, compared) / base:.2f}" if base else ""
+        ratio = f"{_of_all(found, compared) / base:.2f}" if base else ""
         lines.append(f"| {contender} | " + " | ".join([*cells, ratio]) + " |")
     return "\n".join(lines)
 
 
-def _median(found: Sequence[Measured], column: Column) -> float:
-    return statistics.median(column[1](one) for one in found) if found else 0.0
+def _of_all(found: Sequence[Measured], column: Column) -> float:
+    """Of a latency what all turns together have, of anything else the median of the turns."""
+    if column in LATENCY:
+        return column[1](together(found))
+    return statistics.median(column[1](turn) for turn in found)
 
 
 def _spread(found: Sequence[Measured], column: Column) -> str:
-    values = sorted(column[1](one) for one in found)
-    form = column[2]
-    low, high = format(values[0], form), format(values[-1], form)
-    return f"{format(statistics.median(values), form)} ({low} to {high})"
+    values, form = [column[1](turn) for turn in found], column[2]
+    low, high = format(min(values), form), format(max(values), form)
+    return f"{format(_of_all(found, column), form)} ({low} to {high})"
 
 
 def machine() -> str:
