@@ -54,9 +54,9 @@ _NO_GATHERING: Mapping[str, float] = MappingProxyType({})
 class Claim:
     """One delivery that this worker holds under a lease. `state` is "unknown" when an
     earlier attempt may have been applied: look back before sending. Times are epoch
-    seconds; `failing_since` is of the whole destination. `together` says why it may come in
-    one message with others; claims with the same `message` go into one. `stance` is "mute" or
-    "follow" where somebody chose so.
+    seconds; `failing_since` and `failed_times` (half days with a failure) are of the whole
+    destination. `together` says why it may come in one message with others; claims with the same
+    `message` go into one. `stance` is "mute" or "follow" where somebody chose so.
     """
 
     job: str
@@ -71,6 +71,7 @@ class Claim:
     first_sent: float | None
     last_sent: float | None
     failing_since: float | None
+    failed_times: int
     together: str
     stance: str
     verdicts: tuple[Verdict, ...]
@@ -209,9 +210,8 @@ class Ledger:
         """Take up to `limit` due deliveries of a sink, most urgent first, and say when the
         next is due (None: nothing waits). What others hold is not seen.
         """
-        leases = [CLAIM_LEASE_S, LEASE_S]
         limits = [pace.target_in_flight, pace.target_interval_s, pace.most_together]
-        args = [self.clock(), sink, limit, *leases, *limits]
+        args = [self.clock(), sink, limit, CLAIM_LEASE_S, LEASE_S, *limits]
         head, rows = await self._call("claim", args)
         return [_claim(row) for row in rows], _seconds(head)
 
@@ -371,10 +371,11 @@ def _claim(row: list[Any]) -> Claim:
         first_sent=_seconds(texts[9]),
         last_sent=_seconds(texts[10]),
         failing_since=_seconds(texts[11]),
-        together=texts[12],
-        stance=texts[13],
-        verdicts=tuple(map(_verdict_decoder.decode, texts[14].splitlines())),
-        message=texts[15],
+        failed_times=int(texts[12]),
+        together=texts[13],
+        stance=texts[14],
+        verdicts=tuple(map(_verdict_decoder.decode, texts[15].splitlines())),
+        message=texts[16],
         revision=int(row[-2]),
         raw=row[-1],
     )

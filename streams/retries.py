@@ -22,6 +22,9 @@ MAX_RETRY_AFTER_S = 86_400.0
 # The receiver is overloaded, or what stands before it is: fewer requests, not only later ones.
 _OVERLOADED = frozenset({429, 502, 503, 504})
 _BREATH_S = 30.0
+# One failure before days without an alert, and one after them, are no days of failing. Half days in
+# which it failed: the schedule of one message makes five of them before it gives up.
+_OFF_TIMES = 5
 
 EndReason = Literal["refused", "turned_off", "gave_up"]
 
@@ -77,4 +80,6 @@ def plan(
 
 def _failing_too_long(claim: Claim, now: float, pace: Pace) -> bool:
     since = claim.failing_since
-    return pace.off_after_s is not None and since is not None and now - since > pace.off_after_s
+    if pace.off_after_s is None or since is None or claim.failed_times < _OFF_TIMES:
+        return False
+    return now - since > pace.off_after_s

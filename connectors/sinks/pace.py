@@ -19,7 +19,8 @@ class Pace:
     `target_interval_s` between their starts, over all workers. After an unknown outcome the
     receiver may apply the request for another `settle_s`; looking back earlier would lie.
     `schedule_s`: seconds to wait after the 1st, 2nd, ... failure; after the last comes the end.
-    A target that failed every attempt for `off_after_s` is turned off (None: never).
+    A target that failed every attempt for `off_after_s`, again and again (streams/retries.py), is
+    turned off (None: never).
     `most_together` stories fit into one message (0: it tells each by itself); routine ones are
     gathered for up to `gather_s`.
     """

@@ -56,6 +56,24 @@ async def test_five_days_of_failures_turn_it_off_until_a_person_turns_it_on(
     assert [line["detail"] for line in said if line["log_level"] == "error"] == [state.off]
 
 
+async def test_a_failure_five_days_after_another_turns_nothing_off(rig: Rig) -> None:
+    rig.hook.faults.among, rig.hook.faults.share = (Fault("status", 422),), 1.0
+    worker = rig.deliveries(sinks=[rig.hook_sink(PACE)], targets=(HOOK,))
+    async with rig.running(worker):
+        # Bursts: many failures, few times.
+        for number, days in enumerate((0, 5.1, 0.1)):
+            rig.clock.forward(days * 86_400)
+            await worker.accept([make_alert(f"s{number}{each}") for each in range(6)])
+            await eventually(functools.partial(_told, rig, 6 * (number + 1)))
+        assert {each.reason for each in rig.letters} == {"refused"}
+        (state,) = await rig.ledger().destinations()
+        assert (state.off, state.failing_since) == ("", rig.clock() - 5.2 * 86_400)
+
+
+def _told(rig: Rig, letters: int) -> bool:
+    return len(rig.letters) == letters
+
+
 def _more(attempts: list[tuple[str, str]], than: int) -> bool:
     return len(attempts) > than
 

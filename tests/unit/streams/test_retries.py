@@ -28,6 +28,7 @@ CLAIM = Claim(
     first_sent=None,
     last_sent=None,
     failing_since=None,
+    failed_times=0,
     together="",
     stance="",
     verdicts=(),
@@ -100,8 +101,10 @@ def test_what_is_permanent_ends_at_once(outcome: Outcome) -> None:
 
 def test_an_endpoint_that_failed_for_five_days_is_turned_off() -> None:
     since = NOW - 5 * 86_400 - 1
-    failing = replace(CLAIM, failing_since=since)
+    failing = replace(CLAIM, failing_since=since, failed_times=5)
     assert plan(Result("unknown"), failing, NOW, WEBHOOK, lambda: 0) == End("turned_off", True)
+    seldom = replace(failing, failed_times=4)
+    assert isinstance(plan(Result("unknown"), seldom, NOW, WEBHOOK, lambda: 0), Retry)
     assert isinstance(plan(Result("unknown"), failing, NOW, SLACK, lambda: 0), Retry)
 
 
@@ -111,7 +114,7 @@ def test_an_endpoint_that_failed_for_five_days_is_turned_off() -> None:
     ids=["refuses all", "limits all"],
 )
 def test_one_that_refuses_or_limits_everything_has_failed_too(result: Result) -> None:
-    long = replace(CLAIM, failing_since=NOW - 5 * 86_400 - 1)
+    long = replace(CLAIM, failing_since=NOW - 5 * 86_400 - 1, failed_times=5)
     assert plan(result, long, NOW, WEBHOOK, lambda: 0) == End("turned_off")
     step = plan(result, CLAIM, NOW, WEBHOOK, lambda: 0)
     assert step == End("refused") or (isinstance(step, Retry) and step.fails and not step.counts)
