@@ -22,9 +22,6 @@ MAX_WORDS: Final = 6
 MAX_SENTENCE_CHARS: Final = 400
 #: A word that brings less than this share of the strongest one's weight decided nothing.
 _WORTH_NAMING: Final = 0.15
-#: Texts are taken in slices, so that the arrays of one stay in the processor's cache: 32 and 64
-#: texts of 3 KB score a tenth faster than 256, 16 slower.
-_SLICE: Final = 64
 _FUNCTION_WORDS: Final = frozenset(
     word
     for line in (Path(__file__).parent / "data" / "function_words.txt")
@@ -48,10 +45,22 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class _Slice:
-    """Texts that were read together."""
+    """Texts that were read together; the words that each occurrence joins."""
 
     scorer: Scorer
     found: Features
+    words: NDArray[np.int64]
+    others: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class _Window:
+    """What each occurrence of a window brings, occurrences x topics, and its words within the
+    text: of all occurrences the first ones, then the others.
+    """
+
+    gains: NDArray[np.float32]
+    words: NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,41 +83,42 @@ def explain_all(
     scorer: Scorer, wanted: Sequence[tuple[str, Sequence[tuple[str, int]]]]
 ) -> list[tuple[Evidence, ...]]:
     """The evidence in each text for each of its (topic id, column): features are found once."""
-    explained = []
-    for start in range(0, len(wanted), _SLICE):
-        explained += _explain_slice(scorer, wanted[start : start + _SLICE])
+    texts, explained = [text for text, _ in wanted], []
+    for place in features.slices(texts):
+        found = features.extract(texts[place], scorer.bits)
+        asked = [(number, *one) for number, one in enumerate(wanted[place])]
+        told = explain_found(scorer, found, scorer.competing_scores(found), asked)
+        explained += [told[number] for number, _, _ in asked]
     return explained
 
 
-def _explain_slice(
-    scorer: Scorer, wanted: Sequence[tuple[str, Sequence[tuple[str, int]]]]
-) -> list[tuple[Evidence, ...]]:
-    found = features.extract([text for text, _ in wanted], scorer.bits)
-    scores = scorer.competing_scores(found)
-    numbers = np.arange(len(wanted) + 1)
-    rows = np.searchsorted(found.row_texts, numbers).tolist()
-    words = np.searchsorted(found.split.texts, numbers).tolist()
-    read = _Slice(scorer, found)
-    explained = []
-    for number, (text, topics) in enumerate(wanted):
-        first, last = rows[number], rows[number + 1]
+def explain_found(
+    scorer: Scorer,
+    found: Features,
+    scores: NDArray[np.float32],
+    wanted: Sequence[tuple[int, str, Sequence[tuple[str, int]]]],
+) -> dict[int, tuple[Evidence, ...]]:
+    """The evidence in some of the texts whose features and competing scores these are: for each
+    number of a text, the text, and its (topic id, column).
+    """
+    numbers = np.array([number for number, _, _ in wanted], dtype=np.int64)
+    borders = np.stack([numbers, numbers + 1], axis=1)
+    rows = found.row_texts.searchsorted(borders).tolist()
+    words = found.split.texts.searchsorted(borders).tolist()
+    read = _Slice(scorer, found, *map(np.concatenate, zip(*found.joined, strict=True)))
+    told = {}
+    for (number, text, topics), (first, last), within in zip(wanted, rows, words, strict=True):
         if first == last:
-            explained.append(tuple(Evidence(topic_id, (), "") for topic_id, _ in topics))
+            told[number] = tuple(Evidence(topic_id, (), "") for topic_id, _ in topics)
             continue
-        view = _view(found, number, text, words[number], words[number + 1])
-        explained.append(
-            tuple(
-                _evidence(
-                    topic_id,
-                    view,
-                    _word_weights(
-                        read, view, column, first + int(scores[first:last, column].argmax())
-                    ),
-                )
-                for topic_id, column in topics
-            )
+        view = _view(found, number, text, *within)
+        windows: dict[int, _Window] = {}
+        told[number] = tuple(
+            _evidence(topic_id, view, _word_weights(read, view, windows, column, best))
+            for topic_id, column in topics
+            for best in [first + int(scores[first:last, column].argmax())]
         )
-    return explained
+    return told
 
 
 def _view(found: Features, number: int, text: str, first: int, last: int) -> _Text:
@@ -127,20 +137,25 @@ def _evidence(topic_id: str, view: _Text, weights: F64) -> Evidence:
     return Evidence(topic_id, _named(view, weights), _sentence_text(view, sentence))
 
 
-def _word_weights(read: _Slice, view: _Text, column: int, window: int) -> F64:
+def _word_weights(
+    read: _Slice, view: _Text, windows: dict[int, _Window], column: int, number: int
+) -> F64:
     """What each word brings, in the window that decided; pairs count half for each word."""
+    window = windows.get(number)
+    if window is None:
+        window = windows[number] = _window(read, view, number)
+    gains = window.gains[:, column].astype(np.float64) / 2
+    return _totals(window.words, np.concatenate([gains, gains]), len(view.starts))
+
+
+def _window(read: _Slice, view: _Text, number: int) -> _Window:
     found = read.found
-    inside, words, others = [], [], []
-    for group, bounds in zip(found.groups, found.bounds, strict=True):
-        start, end = bounds[window : window + 2]
-        within = slice(start - bounds[0], end - bounds[0])
-        inside.append(found.columns[start:end])
-        words.append(group.words[within])
-        others.append(group.others[within])
-    columns = np.concatenate(inside)
-    gains = read.scorer.contributions(found, columns, window, column).astype(np.float64) / 2
-    both = np.concatenate([*words, *others]) - view.first_word
-    return _totals(both, np.concatenate([gains, gains]), len(view.starts))
+    spans = [slice(*span) for span in found.bounds[:, number : number + 2].tolist()]
+    filled = [span for span in spans if span.start < span.stop]
+    columns = np.concatenate([found.columns[span] for span in filled])
+    sides = [side[span] for side in (read.words, read.others) for span in filled]
+    words = np.concatenate(sides) - view.first_word
+    return _Window(read.scorer.contributions(found, columns, number), words)
 
 
 def _totals(places: NDArray[np.int64], values: F64, size: int) -> F64:
@@ -152,11 +167,13 @@ def _named(view: _Text, weights: F64) -> tuple[str, ...]:
     """The strongest words. "At" beside "harbour" tells an editor nothing, though a pair of both
     counts: such words are named where there are no others.
     """
-    floor = max(float(np.max(weights, initial=0.0)) * _WORTH_NAMING, 1e-9)
+    floor = max(float(weights.max()) * _WORTH_NAMING, 1e-9)
+    strong = (weights >= floor).nonzero()[0]
     phrases: dict[str, float] = {}
-    for word in np.flatnonzero(weights >= floor).tolist():
-        said = view.text[view.starts[word] : view.ends[word]]
-        phrases[said] = max(phrases.get(said, 0.0), float(weights[word]))
+    places = zip(view.starts[strong].tolist(), view.ends[strong].tolist(), strict=True)
+    for (start, end), weight in zip(places, weights[strong].tolist(), strict=True):
+        said = view.text[start:end]
+        phrases[said] = max(phrases.get(said, 0.0), weight)
     strongest = sorted(phrases, key=lambda said: -phrases[said])
     telling = [said for said in strongest if said.lower() not in _FUNCTION_WORDS]
     return tuple((telling or strongest)[:MAX_WORDS])
@@ -172,10 +189,10 @@ def _best_sentence(view: _Text, weights: F64) -> int:
 def _sentence_text(view: _Text, sentence: int) -> str:
     """The sentence as it stands, cut at a word when it is too long for a message."""
     text = view.text
-    words = np.flatnonzero(view.sentences == sentence)
-    if not len(words):
+    first, beyond = view.sentences.searchsorted((sentence, sentence + 1)).tolist()
+    if first == beyond:
         return ""
-    start, last = int(view.starts[words[0]]), int(view.ends[words[-1]])
+    start, last = int(view.starts[first]), int(view.ends[beyond - 1])
     while start > 0 and text[start - 1] in "\"'«“„(":
         start -= 1
     end = min(last + 2, len(text))

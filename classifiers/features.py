@@ -6,7 +6,7 @@ the concepts near it. Knows neither topics nor weights.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -26,6 +26,10 @@ STEM_LENGTH: Final = 5
 
 #: How many concepts further a concept is paired with.
 CONCEPT_REACH: Final = 5
+
+#: Characters of the texts that are taken together, at most: the arrays of fewer are small change
+#: beside the calls, those of more outgrow the processor's cache.
+SLICE_CHARS: Final = 128_000
 
 _CONCEPT_SPREAD: Final = np.uint64(0x9E3779B97F4A7C15)
 #: The kinds of features, and how much each counts beside the others (found on left-out folds).
@@ -87,10 +91,28 @@ class Features:
         )
 
     @property
+    def joined(self) -> list[tuple[I64, I64]]:
+        """The words that each group's occurrences begin with, and the others that they join."""
+        return [(group.words, group.others) for group in self.groups]
+
+    @property
     def kinds(self) -> NDArray[np.uint8]:
         """The number of each occurrence's kind in `KIND_WEIGHTS`."""
         numbers = np.array([_KINDS.index(group.kind) for group in self.groups], dtype=np.uint8)
         return np.repeat(numbers, self.bounds[:, -1] - self.bounds[:, 0])
+
+
+def slices(texts: Sequence[str]) -> Iterator[slice]:
+    """Which texts are best taken together, in order."""
+    start, size = 0, 0
+    for number, text in enumerate(texts):
+        length = min(len(text), tokens.MAX_CHARS)
+        if size and size + length > SLICE_CHARS:
+            yield slice(start, number)
+            start, size = number, 0
+        size += length + 1
+    if texts:
+        yield slice(start, len(texts))
 
 
 def extract(texts: Sequence[str], bits: int) -> Features:

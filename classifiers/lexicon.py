@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from classifiers import tokens
 from classifiers.tokens import I64, U64, Hashes
@@ -23,7 +22,6 @@ NONE: Final = 0
 #: Longer beginnings and endings are cut to the longest that are looked up.
 _PREFIXES: Final = np.array([8, 7, 6, 5, 4, 3])
 _SUFFIXES: Final = np.array([8, 7, 6, 5, 4])
-_SLOT_BITS: Final = 17
 #: Words that are remembered, at most: fewer, and common words push each other out (2 MB).
 _MEMORY_BITS: Final = 18
 _MEMORY_SHIFT: Final = np.uint64(64 - _MEMORY_BITS)
@@ -114,35 +112,18 @@ def _leftmost(concepts: I64) -> I64:
 
 
 class _Table:
-    """A read-only hash table from 64-bit hashes to concepts, looked up by the array."""
+    """Concepts by 64-bit hash, looked up by the array."""
 
     def __init__(self, entries: dict[int, int]) -> None:
-        """Place each entry in the first free slot from its own on; remember the longest walk."""
-        size = 1 << _SLOT_BITS
-        self._keys = np.zeros(size, dtype=np.uint64)
-        self._values = np.zeros(size, dtype=np.int64)
-        self._steps = 1
-        for word, value in entries.items():
-            key = _spread(word)
-            slot, steps = key >> (64 - _SLOT_BITS), 1
-            while self._values[slot] and int(self._keys[slot]) != key:
-                slot, steps = (slot + 1) % size, steps + 1
-            self._keys[slot], self._values[slot] = key, value
-            self._steps = max(self._steps, steps)
+        """Sort the entries. The last stands for hashes beyond all others: it is no concept."""
+        keys = sorted(entries)
+        self._keys = np.array([*keys, 2**64 - 1], dtype=np.uint64)
+        self._concepts = np.array([*(entries[key] for key in keys), NONE], dtype=np.int64)
 
-    def find(self, hashes: U64) -> NDArray[np.int64]:
+    def find(self, hashes: U64) -> I64:
         """The concept of each hash, 0 where there is none."""
-        hashes = tokens.mix(hashes)
-        slots = (hashes >> np.uint64(64 - _SLOT_BITS)).astype(np.int64)
-        found = np.where(self._keys[slots] == hashes, self._values[slots], NONE)
-        for _ in range(1, self._steps):
-            slots = (slots + 1) & ((1 << _SLOT_BITS) - 1)
-            found = np.where(self._keys[slots] == hashes, self._values[slots], found)
-        return found
-
-
-def _spread(word_hash: int) -> int:
-    return int(tokens.mix(np.array([word_hash], dtype=np.uint64))[0])
+        near = self._keys.searchsorted(hashes)
+        return np.where(self._keys[near] == hashes, self._concepts[near], NONE)
 
 
 @lru_cache(maxsize=1)

@@ -5,7 +5,7 @@ Owns the arithmetic that training and prediction share, so that they cannot drif
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -30,12 +30,10 @@ LATER_WINDOW_PENALTY_AFTER_INCIDENT: Final = 0.2
 LATER_WINDOW_MIN_LENGTH: Final = 70.0
 #: Logits beyond this are certainty in float32 anyway.
 _MAX_LOGIT: Final = 30.0
-#: Texts are taken in slices, so that the arrays of one stay in the processor's cache: 32 and 64
-#: texts of 3 KB score a tenth faster than 256, 16 slower.
-_SLICE: Final = 64
-
 F32 = NDArray[np.float32]
 Flags = NDArray[np.bool_]
+#: Sees what there is of a slice of texts before it is given up.
+Look = Callable[[int, Features, F32, F32], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,15 +70,19 @@ class Scorer:
         """n texts to n x topics probabilities."""
         return self.answers(texts).probabilities
 
-    def answers(self, texts: Sequence[str]) -> Answers:
-        """All that is said of n texts."""
+    def answers(self, texts: Sequence[str], look: Look | None = None) -> Answers:
+        """All that is said of n texts. `look` is given, slice by slice, the number of its first
+        text, its features, their competing scores and its probabilities.
+        """
         rows = np.zeros((len(texts), self.n_topics), np.float32)
         home = np.zeros(len(texts), np.bool_)
-        for start in range(0, len(texts), _SLICE):
-            part = texts[start : start + _SLICE]
-            place = slice(start, start + len(part))
-            said = self._answers(features.extract(part, self.bits), len(part))
+        for place in features.slices(texts):
+            part = texts[place]
+            found = features.extract(part, self.bits)
+            said, scores = self._answers(found, len(part))
             rows[place], home[place] = said.probabilities, said.home
+            if look is not None:
+                look(place.start, found, scores[:, : self.n_topics], said.probabilities)
         return Answers(rows, home)
 
     def competing_scores(self, found: Features) -> F32:
@@ -92,13 +94,12 @@ class Scorer:
     def _competing_and_curves(self, found: Features) -> tuple[F32, I64]:
         """Each window's scores less its penalty, and the curve of each text that has words."""
         scores, english = self._scores_and_english(found)
-        leads = np.flatnonzero(np.diff(found.row_texts, prepend=-1))
+        leads = _leads(found)
         curves = (english[leads] < 0).astype(np.int64)
         logits = scores[leads, -1] * self._slopes[curves, -1] + self._offsets[curves, -1]
         relief = _chances(logits) * (LATER_WINDOW_PENALTY - LATER_WINDOW_PENALTY_AFTER_INCIDENT)
-        penalties = np.repeat(
-            LATER_WINDOW_PENALTY - relief, np.diff(leads, append=len(found.row_texts))
-        )
+        windows = np.append(leads[1:], len(found.row_texts)) - leads
+        penalties = np.repeat(LATER_WINDOW_PENALTY - relief, windows)
         penalties[found.row_windows == 0] = 0
         return np.asarray(scores - penalties[:, None], dtype=np.float32), curves
 
@@ -128,36 +129,45 @@ class Scorer:
             sums += part
         return sums
 
-    def contributions(
-        self, found: Features, columns: NDArray[np.int32], window: int, topic: int
-    ) -> F32:
-        """What each occurrence of a window (row) adds to its score for a topic; `columns` are
-        those of all of them, in their order.
+    def contributions(self, found: Features, columns: NDArray[np.int32], window: int) -> F32:
+        """What each occurrence of a window (row) adds to its scores; `columns` are those of all
+        of them, in their order.
         """
+        weights = self._table.take(columns, axis=0)
         # A running sum, so that what is added first does not depend on how many there are.
-        squares = np.cumsum(self._table[columns, -1], dtype=np.float32)[-1:]
+        squares = np.cumsum(weights[:, -1], dtype=np.float32)[-1:]
         least = _least_length(found.row_windows[window : window + 1])
         length = np.maximum(np.sqrt(squares), least)
-        return np.asarray(self._table[columns, topic] / length, dtype=np.float32)
+        return np.asarray(weights[:, : self.n_topics] / length, dtype=np.float32)
 
     def features_probabilities(self, found: Features, n_texts: int) -> F32:
         """The features of n texts to n x topics probabilities: each topic's best window times
         the chance that there is an incident at all. A text without words scores as the intercepts.
         """
-        return self._answers(found, n_texts).probabilities
+        return self._answers(found, n_texts)[0].probabilities
 
-    def _answers(self, found: Features, n_texts: int) -> Answers:
+    def _answers(self, found: Features, n_texts: int) -> tuple[Answers, F32]:
+        """What is said of the texts, and each window's competing scores."""
         pooled = np.tile(self._intercepts, (n_texts, 1))
         curve = np.zeros(n_texts, dtype=np.int64)
+        competing = np.zeros((0, len(self._intercepts)), np.float32)
         if len(found.row_texts):
             competing, curves = self._competing_and_curves(found)
-            leads = np.flatnonzero(np.diff(found.row_texts, prepend=-1))
+            leads = _leads(found)
             pooled[found.row_texts[leads]] = np.maximum.reduceat(competing, leads)
             curve[found.row_texts[leads]] = curves
         chances = _chances(pooled * self._slopes[curve] + self._offsets[curve])
         incident = np.where(self._gated, chances[:, -1:], 1)
         rows = np.asarray(chances[:, :-1] * incident, dtype=np.float32)
-        return Answers(rows, curve == 0)
+        return Answers(rows, curve == 0), competing
+
+
+def _leads(found: Features) -> I64:
+    """The first row of each text that has one."""
+    texts = found.row_texts
+    new = np.ones(len(texts), dtype=np.bool_)
+    np.not_equal(texts[1:], texts[:-1], out=new[1:])
+    return new.nonzero()[0]
 
 
 def _lengths(squares: F32, found: Features) -> F32:

@@ -99,9 +99,9 @@ class EveryTopic:
         self._model = model
         self.topics = model.topics
 
-    def read(self, texts: Sequence[str]) -> Reading:
+    def read(self, texts: Sequence[str], explain: int = 0) -> Reading:
         """As the model does."""
-        return self._model.read(texts)
+        return self._model.read(texts, explain)
 
     def choose(self, probabilities_row: Any, /) -> tuple[str, ...]:
         """The model's choice, else the likeliest topic."""

@@ -138,8 +138,8 @@ class _AnyTopic:
     def topics(self) -> tuple[Topic, ...]:
         return self._model.topics  # another model may have come in
 
-    def read(self, texts: Sequence[str]) -> Reading:
-        return self._model.current.alone().read(texts)
+    def read(self, texts: Sequence[str], explain: int = 0) -> Reading:
+        return self._model.current.alone().read(texts, explain)
 
     def choose(
         self, probabilities_row: NDArray[np.float32] | Sequence[float], /

@@ -150,9 +150,9 @@ class LiveModel:
         """See TopicModel."""
         return self._opened.model.predict(texts)
 
-    def read(self, texts: Sequence[str]) -> Reading:
+    def read(self, texts: Sequence[str], explain: int = 0) -> Reading:
         """See TopicModel."""
-        return self._opened.model.read(texts)
+        return self._opened.model.read(texts, explain)
 
     def choose(
         self, probabilities_row: NDArray[np.float32] | Sequence[float], /

@@ -45,8 +45,10 @@ class Model(Protocol):
         """Its topics, in the order of its probabilities."""
         ...
 
-    def read(self, texts: Sequence[str]) -> Reading:
-        """What it says of n texts, and had said before it read some of them again."""
+    def read(self, texts: Sequence[str], explain: int = 0, /) -> Reading:
+        """What it says of n texts, and had said before it read some of them again; and why, for
+        so many topics of each, as far as it has that at hand.
+        """
         ...
 
     def choose(
@@ -95,10 +97,9 @@ def screen(
     if not articles:
         return []
     texts = [compose(article.title, article.text) for article in articles]
-    reading = model.read(texts)
-    rows = reading.probabilities
-    chosen = [model.choose(row) for row in rows]
-    told = rows.tolist()  # all at once: floats as Python has them
+    reading = model.read(texts, limits.MAX_EVIDENCE)
+    told = reading.probabilities.tolist()  # all at once: floats as Python has them
+    chosen = [model.choose(row) for row in told]
     matters = [
         index
         for index, article in enumerate(articles)
@@ -115,10 +116,9 @@ def screen(
         [[(toll.kind, toll.number) for toll in counted[index]] for index in matters],
     )
     printed = dict(zip(matters, prints, strict=True))
-    explained = model.explain_all(
-        [(texts[index], chosen[index][: limits.MAX_EVIDENCE]) for index in matters]
-    )
-    decided = dict(zip(matters, explained, strict=True))
+    wanted = {index: (texts[index], chosen[index][: limits.MAX_EVIDENCE]) for index in matters}
+    decided = _explained(model, reading, wanted)
+    names = [topic.id for topic in model.topics]
     screened = []
     for index, article in enumerate(articles):
         probabilities = tuple(told[index])
@@ -126,7 +126,7 @@ def screen(
         first = tuple(float(value) for value in reading.first.get(index, ()))
         if index in printed:
             language = spoken[index]
-            by_topic = dict(zip((t.id for t in model.topics), probabilities, strict=True))
+            by_topic = dict(zip(names, probabilities, strict=True))
             scores = tuple((topic, round(by_topic[topic], 4)) for topic in chosen[index])
             before = dict(zip(by_topic, first, strict=False))
             evidence = _evidence(decided[index], by_topic, before, index in reading.unread)
@@ -143,6 +143,25 @@ def screen(
         rest = (kept, printed.get(index), first, _doubt(reading, index))
         screened.append(Screened(article, language, probabilities, chosen[index], now, *rest))
     return screened
+
+
+def _explained(
+    model: Model, reading: Reading, wanted: Mapping[int, tuple[str, tuple[str, ...]]]
+) -> dict[int, tuple[Evidence, ...]]:
+    """The evidence of each text's topics: most came with the reading. A second reading may have
+    chosen others.
+    """
+    told, more = {}, []
+    for index, (_, topics) in wanted.items():
+        known = {why.topic: why for why in reading.explained.get(index, ())}
+        if all(topic in known for topic in topics):
+            told[index] = tuple(known[topic] for topic in topics)
+        else:
+            more.append(index)
+    if more:
+        explained = model.explain_all([wanted[index] for index in more])
+        told.update(zip(more, explained, strict=True))
+    return told
 
 
 def summarize(text: str, limit: int = limits.MAX_SUMMARY_CHARS) -> str:

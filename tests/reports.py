@@ -96,8 +96,8 @@ class SignModel:
             dtype=np.float32,
         )
 
-    def read(self, texts: Sequence[str]) -> Reading:
-        """Nothing is doubtful."""
+    def read(self, texts: Sequence[str], explain: int = 0, /) -> Reading:
+        """Nothing is doubtful, and nothing is explained that was not asked for by itself."""
         return Reading(self.predict(texts))
 
     def choose(

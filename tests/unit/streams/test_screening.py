@@ -64,7 +64,7 @@ def test_facts_say_where_how_many_and_why() -> None:
 class _Overruled(SignModel):
     """Thinks twice about the depot, and agrees with itself about the ferry."""
 
-    def read(self, texts: Sequence[str]) -> Reading:
+    def read(self, texts: Sequence[str], explain: int = 0, /) -> Reading:
         rows = self.predict(texts)
         first = rows.copy()
         first[0, TOPIC_IDS.index("drone_strike")] = 0.349
