@@ -122,6 +122,12 @@ class TopicModel:
         if self._slow is not None:
             self._slow.open()
 
+    def rest(self, idle_s: float) -> bool:
+        """Have the slow reader out of memory if nothing was doubtful for so long; whether that was
+        done. It comes back with the next doubtful text. Blocks for some 50 ms.
+        """
+        return self._slow is not None and self._slow.rest(idle_s)
+
     def alone(self) -> TopicModel:
         """The same model without the slow reader."""
         other = copy.copy(self)
