@@ -1,46 +1,40 @@
 """The whole way: from just before Kafka to a receiver that has taken the webhook.
 
-    python -m benchmarks.bench_sink [--rounds 7] [--lanes embedded,apache] [--write]
+    python -m benchmarks.bench_sink [--rounds 6] [--backlogs 3] [--lanes embedded,apache] [--write]
 
 A real `wirebell worker` with a webhook, beside loops written by hand (`benchmarks/sink_loops.py`)
 that screen, join stories and post alike. All run at once, on Kafka topics and Redis keys of their
 own, and are given articles in turn: while one works the others rest, so that each round begins on
-an idle line. Writes docs/latency.md with `--write`; takes four minutes.
+an idle line. Afterwards they work off backlogs, in turn. Writes docs/latency.md with `--write`;
+takes four and a half minutes.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import os
-import secrets
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+from itertools import islice
 from pathlib import Path
 
 import msgspec
 import redis
 from confluent_kafka import Producer
 
-from benchmarks.bench_line import PARTITIONS, YARDSTICK_WAIT_MS, Lane, open_lane
-from benchmarks.line_articles import Wire
-from benchmarks.line_work import Orders
-from benchmarks.sink_loops import POST, SCREEN, SECRET, STRAIGHT, SinkOrders
+from benchmarks.bench_line import PARTITIONS, Lane, open_lane
+from benchmarks.line_articles import MONTH, Wire, month
+from benchmarks.sink_lines import CONTENDERS, ROLES, Contender, started
 from benchmarks.sink_receiver import Receiver
-from benchmarks.sink_report import READER_ON, STRAIGHT_LOOP, THROUGH_KAFKA, WIREBELL, Round, page
-from connectors.records import SCHEMA_HEADER, Article, article_id, encode
+from benchmarks.sink_report import STRAIGHT_LOOP, WIREBELL, Backlog, Plan, Round, page
+from connectors.records import SCHEMA_HEADER, Article, encode
 from streams.embedded import EmbeddedRedis
 from streams.fetch_pace import RECORDS
-from streams.kafka_topics import ALERTS, ARTICLES, producer_partition
+from streams.kafka_topics import ARTICLES, producer_partition
 from streams.keys import Keys
-from streams.settings import KafkaSettings
-from streams.topic_setup import create_kafka_topics
 from tests.kafka.apache import KafkaUnavailableError
 
 ROOT = Path(__file__).parents[1]
@@ -52,127 +46,7 @@ WARM, WARM_PER_S = 200, 100
 HUNDREDTH = 99
 # Longer than the worker's fetches need to go to rest (streams/fetch_pace.py).
 REST_S, QUIET_S, DEADLINE_S = 5.0, 0.3, 30.0
-ROLES = {STRAIGHT_LOOP: (STRAIGHT,), THROUGH_KAFKA: (SCREEN, POST)}
-CONTENDERS = (WIREBELL, READER_ON, STRAIGHT_LOOP, THROUGH_KAFKA)
-CONFIG = """
-[sinks.receiver]
-type = "webhook"
-url = "{hook}"
-secret = "{secret}"
-allow_private = true
-[[subscriptions]]
-id = "all"
-deliver = [{{ sink = "receiver" }}]
-"""
-BURNT = "library bakery theatre school warehouse restaurant cinema museum garage".split()
-TOWNS = (
-    "Graz Linz Turin Bologna Porto Braga Brno Ostrava Plovdiv Varna Split Zadar Cork Galway "
-    "Tampere Turku Aarhus Odense Uppsala Bergen Trondheim Ghent Utrecht Eindhoven Nantes Bordeaux "
-    "Valencia Bilbao Rostock Bremen Kassel Mannheim Salzburg Basel Geneva Lausanne Modena Verona "
-    "Padua Catania Palermo Zaragoza Malaga Toulouse Grenoble Rennes Debrecen Szeged"
-).split()
-
-
-@dataclass(slots=True)
-class Contender:
-    """One line under a prefix of its own, with the processes that it consists of."""
-
-    name: str
-    lane: Lane
-    redis_url: str
-    hook: str
-    folder: Path
-    prefix: str = field(default_factory=lambda: f"sink-{secrets.token_hex(4)}-")
-    processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
-    bells: int = 0
-
-    def start(self) -> None:
-        """Make its Kafka topics and start it."""
-        kafka = KafkaSettings(
-            bootstrap_servers=self.lane.servers, prefix=self.prefix, partitions=PARTITIONS
-        )
-        create_kafka_topics(kafka)
-        if self.name not in ROLES:
-            (self.folder / "wirebell.toml").write_text(
-                CONFIG.format(hook=self.hook, secret=SECRET), encoding="utf-8"
-            )
-            self._spawn("streams", "worker", environment=self._environment())
-        for role in ROLES.get(self.name, ()):
-            asked = SinkOrders(role=role, hook=self.hook, line=self._orders())
-            self._spawn("benchmarks.sink_loops", msgspec.json.encode(asked).decode())
-
-    def _spawn(self, *words: str, environment: Mapping[str, str] | None = None) -> None:
-        with (self.folder / f"{len(self.processes)}.log").open("wb") as log:
-            self.processes.append(
-                subprocess.Popen(
-                    [sys.executable, "-m", *words],
-                    env={**os.environ, "OMP_NUM_THREADS": "1", **(environment or {})},
-                    cwd=ROOT,
-                    stdout=log,
-                    stderr=log,
-                )
-            )
-
-    def _environment(self) -> Mapping[str, str]:
-        return {
-            "WIREBELL_CONFIG": str(self.folder / "wirebell.toml"),
-            "WIREBELL_STATE_DIR": str(self.folder),
-            "WIREBELL_KAFKA__BOOTSTRAP_SERVERS": self.lane.servers,
-            "WIREBELL_KAFKA__PREFIX": self.prefix,
-            "WIREBELL_KAFKA__PARTITIONS": str(PARTITIONS),
-            "WIREBELL_KAFKA__EMBEDDED": str(self.lane.embedded).lower(),
-            "WIREBELL_CLASSIFIER__READER": str(self.name == READER_ON).lower(),
-            "WIREBELL_REDIS__URL": self.redis_url,
-            "WIREBELL_REDIS__PREFIX": self.prefix,
-        }
-
-    def _orders(self) -> Orders:
-        return Orders(
-            contender=self.name,
-            servers=self.lane.servers,
-            embedded=self.lane.embedded,
-            group=self.prefix + "loop",
-            articles=self.prefix + ARTICLES,
-            alerts=self.prefix + ALERTS,
-            redis_url=self.redis_url,
-            redis_prefix=self.prefix,
-            count=sys.maxsize,  # until it is ended
-            warm=0,
-            fetch_wait_ms=YARDSTICK_WAIT_MS[self.lane.embedded],
-            spawned_at=time.monotonic(),
-        )
-
-    def bell(self, filler: Article) -> Article:
-        """An article about an event that nothing else is about."""
-        number = self.bells
-        self.bells += 1
-        town, what = TOWNS[number % len(TOWNS)], BURNT[number % len(BURNT)]
-        title = f"Arsonists set fire to a {what} in {town}, {number + 3} people injured"
-        # Words of nobody else's: names, as a report has them.
-        names = " ".join(f"{town[::-1].title()}{syllable}" for syllable in ("ov", "ine", "ard"))
-        told = f"{title}. {names} of {town} saw it. "
-        return msgspec.structs.replace(
-            filler,
-            id=article_id("bell", str(number)),
-            title=title,
-            text=told + filler.text[len(told) :],
-        )
-
-    def end(self) -> None:
-        """End its processes."""
-        for process in self.processes:
-            process.terminate()
-        for process in self.processes:
-            try:
-                process.wait(15)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-
-    def said(self) -> str:
-        """The end of its logs, for who asks why."""
-        logs = sorted(self.folder.glob("*.log"))
-        return "\n".join(log.read_text(encoding="utf-8", errors="replace")[-2_000:] for log in logs)
+BACKLOG = 3_000
 
 
 class Race:
@@ -192,7 +66,7 @@ class Race:
     async def warm_up(self, contender: Contender) -> None:
         """Until it has told of the last of some articles."""
         self._wires[contender.name] = Wire(7)
-        await self._publish(contender, self._articles(contender, WARM, {WARM - 1}), pace=WARM_PER_S)
+        await self._publish(contender, WARM, {WARM - 1}, pace=WARM_PER_S)
         self._rested_at[contender.name] = time.monotonic()
 
     async def round(self, contender: Contender) -> Round:
@@ -200,12 +74,11 @@ class Race:
         rested_s = time.monotonic() - self._rested_at[contender.name]
         await asyncio.sleep(max(0.0, REST_S - rested_s))
         bells = {0, HUNDREDTH, ARTICLES_A_ROUND - 1}
-        articles = self._articles(contender, ARTICLES_A_ROUND, bells)
-        cpu_s = sum(map(_cpu_s, contender.processes))
+        cpu_s = contender.cpu_s()
         began = time.monotonic()
-        sent = await self._publish(contender, articles, pace=PACE_PER_S)
+        sent = await self._publish(contender, ARTICLES_A_ROUND, bells, pace=PACE_PER_S)
         seconds = time.monotonic() - began
-        cpu_s = sum(map(_cpu_s, contender.processes)) - cpu_s
+        cpu_s = contender.cpu_s() - cpu_s
         self._rested_at[contender.name] = time.monotonic()
         accepted = self._receiver.accepted
         delays = [1_000 * (accepted[at] - sent[at]) for at in sent if at in accepted]
@@ -220,6 +93,29 @@ class Race:
             core_percent=100 * cpu_s / seconds,
         )
 
+    async def backlog(self, contender: Contender, turn: int) -> Backlog:
+        """So many articles at once: the next of the real month, bells last."""
+        partitions = [self._partition(number) for number in range(PARTITIONS)]
+        bells = [contender.bell(article) for article in Wire(turn).articles(len(set(partitions)))]
+        now = datetime.now(UTC).replace(microsecond=0)
+        bells = [
+            msgspec.structs.replace(bell, fetched_at=now + timedelta(milliseconds=number))
+            for number, bell in enumerate(bells)
+        ]
+        waiting = [*_real(turn), *bells]
+        taken = self._receiver.taken
+        cpu_s, began = contender.cpu_s(), time.monotonic()
+        await asyncio.to_thread(self._publish_at_once, contender, waiting)
+        await self._told(contender, {bell.fetched_at for bell in bells})
+        return Backlog(
+            lane=self._lane.name,
+            contender=contender.name,
+            articles=len(waiting),
+            posts=self._receiver.taken - taken,
+            seconds=self._receiver.last - began,
+            cpu_s=contender.cpu_s() - cpu_s,
+        )
+
     def _articles(self, contender: Contender, count: int, bells: set[int]) -> list[Article]:
         wire = self._wires[contender.name].articles(count)
         return [
@@ -228,19 +124,22 @@ class Race:
         ]
 
     async def _publish(
-        self, contender: Contender, articles: Sequence[Article], pace: float
+        self, contender: Contender, count: int, bells: set[int], pace: float
     ) -> dict[datetime, float]:
         """When each was handed to Kafka, by its `fetched_at`; returns when all has been told."""
+        articles = self._articles(contender, count, bells)
         sent = await asyncio.to_thread(self._publish_evenly, contender, articles, pace)
-        last = next(reversed(sent))
-        deadline = time.monotonic() + DEADLINE_S
-        while last not in self._receiver.accepted or self._receiver.quiet_s() < QUIET_S:
-            if time.monotonic() > deadline:
-                raise TimeoutError(
-                    f"{contender.name} did not tell of its last bell\n{contender.said()}"
-                )
-            await asyncio.sleep(0.05)
+        await self._told(contender, {at for number, at in enumerate(sent) if number in bells})
         return sent
+
+    async def _told(self, contender: Contender, awaited: set[datetime]) -> None:
+        deadline = time.monotonic() + DEADLINE_S
+        while not (
+            awaited <= self._receiver.accepted.keys() and self._receiver.quiet_s() > QUIET_S
+        ):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{contender.name} did not tell of a bell\n{contender.said()}")
+            await asyncio.sleep(0.05)
 
     def _publish_evenly(
         self, contender: Contender, articles: Sequence[Article], pace: float
@@ -255,73 +154,79 @@ class Race:
             stamped = msgspec.structs.replace(article, fetched_at=now)
             raw = encode(stamped)
             sent[stamped.fetched_at] = time.monotonic()
-            self._produce(contender, stamped.id.encode(), raw)
+            self._hand_over(contender, stamped.id.encode(), raw)
+            self._confirmed(contender)
         return sent
 
-    def _produce(self, contender: Contender, key: bytes, raw: bytes) -> None:
-        """As sources do: confirmed, then a nudge where the broker tells nobody."""
-        partition = producer_partition("sources", embedded=self._lane.embedded)
+    def _publish_at_once(self, contender: Contender, articles: Sequence[Article]) -> None:
+        for article in articles:
+            self._hand_over(contender, article.id.encode(), encode(article))
+            self._producer.poll(0)
+        self._confirmed(contender)
+
+    def _hand_over(self, contender: Contender, key: bytes, raw: bytes) -> None:
         self._count += 1
         self._producer.produce(
             contender.prefix + ARTICLES,
             raw,
             key,
-            self._count % PARTITIONS if partition is None else partition,
+            self._partition(self._count),
             headers=[SCHEMA_HEADER],
         )
+
+    def _partition(self, number: int) -> int:
+        own = producer_partition("sources", embedded=self._lane.embedded)
+        return number % PARTITIONS if own is None else own
+
+    def _confirmed(self, contender: Contender) -> None:
+        """As sources do: confirmed, then a nudge where the broker tells nobody."""
         assert self._producer.flush(30) == 0
         if self._lane.embedded and contender.name not in ROLES:
             self._redis.publish(Keys(contender.prefix).nudges, RECORDS)
 
 
-def _cpu_s(process: subprocess.Popen[bytes]) -> float:
-    fields = Path(f"/proc/{process.pid}/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+def _real(turn: int) -> Sequence[Article]:
+    """The articles of a turn: others each time, the same for everybody."""
+    if not MONTH.exists():
+        return list(Wire(100 + turn).articles(BACKLOG))
+    return list(islice(month((turn + 1) * BACKLOG), turn * BACKLOG, None))
 
 
-@contextmanager
-def _started(names: Sequence[str], lane: Lane, store: str, hook: str) -> Iterator[list[Contender]]:
-    with tempfile.TemporaryDirectory() as folder:
-        contenders = []
-        for number, name in enumerate(names):
-            own = Path(folder) / str(number)
-            own.mkdir()
-            contenders.append(Contender(name, lane, store, hook, own))
-        try:
-            for each in contenders:
-                each.start()
-            yield contenders
-        finally:
-            for each in contenders:
-                each.end()
-
-
-async def race(lane: Lane, store: str, rounds: int, names: Sequence[str]) -> list[Round]:
-    """All contenders, in turn, so many rounds each."""
-    found = []
+async def race(
+    lane: Lane, store: str, asked: argparse.Namespace
+) -> tuple[list[Round], list[Backlog]]:
+    """All contenders, in turn, so many rounds each; then the backlogs."""
+    rounds, backlogs = [], []
     async with Receiver() as receiver:
-        with _started(names, lane, store, receiver.url) as contenders:
+        with started(asked.contenders.split(";"), lane, store, receiver.url) as contenders:
             running = Race(lane, store, receiver)
             for contender in contenders:
                 await running.warm_up(contender)
-            for number in range(rounds):
+            for number in range(asked.rounds):
                 # Nobody always follows the same neighbour.
                 at = number % len(contenders)
                 for contender in [*contenders[at:], *contenders[:at]]:
-                    found.append(await running.round(contender))
-                    print(found[-1].said(), flush=True)
-    return found
+                    rounds.append(await running.round(contender))
+                    print(rounds[-1].said(), flush=True)
+            for turn in range(asked.backlogs):
+                for contender in contenders:
+                    if contender.name in (WIREBELL, STRAIGHT_LOOP):
+                        backlogs.append(await running.backlog(contender, turn))
+                        print(backlogs[-1].said(), flush=True)
+    return rounds, backlogs
 
 
 def main() -> None:
     """Measure what the command line asks for, print it, and write it down with `--write`."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--rounds", type=int, default=6)
+    parser.add_argument("--backlogs", type=int, default=3)
     parser.add_argument("--lanes", default="embedded,apache")
     parser.add_argument("--contenders", default=";".join(CONTENDERS))
     parser.add_argument("--write", action="store_true", help="write docs/latency.md")
     asked = parser.parse_args()
     rounds: list[Round] = []
+    backlogs: list[Backlog] = []
     for name in asked.lanes.split(","):
         with ExitStack() as stack:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -331,8 +236,11 @@ def main() -> None:
             except KafkaUnavailableError as reason:
                 print(f"no Apache Kafka: {reason}")
                 continue
-            rounds += asyncio.run(race(lane, store.url, asked.rounds, asked.contenders.split(";")))
-    said = page(rounds, PACE_PER_S, ARTICLES_A_ROUND, HUNDREDTH + 1, REST_S)
+            found = asyncio.run(race(lane, store.url, asked))
+            rounds += found[0]
+            backlogs += found[1]
+    plan = Plan(PACE_PER_S, ARTICLES_A_ROUND, HUNDREDTH + 1, REST_S, asked.rounds, asked.backlogs)
+    said = page(rounds, backlogs, plan)
     print(said)
     if asked.write:
         PAGE.write_text(said, encoding="utf-8")

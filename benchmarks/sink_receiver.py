@@ -20,12 +20,13 @@ class _Body(msgspec.Struct):
 
 class Receiver:
     """The server. `accepted`: when an alert was taken, by the time at which its article was
-    fetched; the first time counts.
+    fetched; the first time counts. `taken`: how many requests, `last`: when the last one came.
     """
 
     def __init__(self) -> None:
         self.accepted: dict[datetime, float] = {}
-        self._last = time.monotonic()
+        self.taken = 0
+        self.last = time.monotonic()
         self._port = 0
         app = web.Application()
         app.router.add_post("/hook", self._take)
@@ -47,10 +48,11 @@ class Receiver:
 
     def quiet_s(self) -> float:
         """Seconds since anything came."""
-        return time.monotonic() - self._last
+        return time.monotonic() - self.last
 
     async def _take(self, request: web.Request) -> web.Response:
         body = msgspec.json.decode(await request.read(), type=_Body)
-        self._last = time.monotonic()
-        self.accepted.setdefault(body.data.fetched_at, self._last)
+        self.last = time.monotonic()
+        self.taken += 1
+        self.accepted.setdefault(body.data.fetched_at, self.last)
         return web.Response(status=202)

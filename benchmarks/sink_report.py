@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from benchmarks.line_articles import MONTH
 from benchmarks.line_report import EMBEDDED_WAIT_MS, libraries, machine
 
 WIREBELL = "wirebell worker"
@@ -44,8 +45,48 @@ p50, p95 and p99 are of all alerts of all rounds together (lowest to highest of 
 is the first article after the rest, *hundredth* the {hundredth}th of the round: median (lowest to
 highest) of the rounds. Both are about an event that nothing else is about.
 
+Afterwards each works off {backlogs} backlogs, in turn: {source}. *Articles a second* is from their
+first to Kafka, which goes on while they are worked off, to the last webhook taken; processor time
+is that of the contender's process, with all that a worker does besides (ledger, receipts,
+heartbeats, metrics). Medians (lowest to highest).
+
 {tables}
 """
+MONTH_WORDS = (
+    "articles of a real month of 27 publishers' feeds (headline and summary), others each turn"
+)
+WIRE_WORDS = "invented articles of 3 KB"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How much of everything; the hundredth article is counted from one."""
+
+    pace: int
+    articles: int
+    hundredth: int
+    rest_s: float
+    rounds: int
+    backlogs: int
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What one contender took to work off a backlog."""
+
+    lane: str
+    contender: str
+    articles: int
+    posts: int
+    seconds: float
+    cpu_s: float
+
+    def said(self) -> str:
+        """A line while it runs."""
+        return (
+            f"{self.lane:9} {self.contender:44} {self.posts:4} webhooks"
+            f"  {self.articles / self.seconds:6,.0f}/s  {self.articles / self.cpu_s:6,.0f}/CPU s"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,28 +109,53 @@ class Round:
         )
 
 
-def page(rounds: Sequence[Round], pace: int, articles: int, hundredth: int, rest_s: float) -> str:
+def page(rounds: Sequence[Round], backlogs: Sequence[Backlog], plan: Plan) -> str:
     """The page."""
-    lanes = dict.fromkeys(each.lane for each in rounds)
-    tables = [
-        f"## {BROKERS[lane]}\n\n{_table([r for r in rounds if r.lane == lane])}" for lane in lanes
-    ]
-    (first, *_) = rounds
+    tables = []
+    for lane in dict.fromkeys(each.lane for each in rounds):
+        tables += [
+            f"## {BROKERS[lane]}",
+            _table([each for each in rounds if each.lane == lane]),
+            _work([each for each in backlogs if each.lane == lane]),
+        ]
     return WORDS.format(
         date=datetime.now(UTC).date(),
         machine=machine(),
         load=os.getloadavg()[2],
         libraries=libraries(),
-        articles=articles,
-        pace=pace,
-        rounds=sum((r.lane, r.contender) == (first.lane, first.contender) for r in rounds),
-        rest=rest_s,
+        articles=plan.articles,
+        pace=plan.pace,
+        rounds=plan.rounds,
+        rest=plan.rest_s,
         straight=STRAIGHT_LOOP,
         through=THROUGH_KAFKA,
         wait=EMBEDDED_WAIT_MS,
-        hundredth=hundredth,
-        tables="\n\n".join(tables),
+        hundredth=plan.hundredth,
+        backlogs=plan.backlogs,
+        source=f"{backlogs[0].articles:,} {MONTH_WORDS if MONTH.exists() else WIRE_WORDS}"
+        if backlogs
+        else "none here",
+        tables="\n\n".join(filter(None, tables)),
     )
+
+
+def _work(backlogs: Sequence[Backlog]) -> str:
+    if not backlogs:
+        return ""
+    lines = [
+        "| a backlog | articles a second | articles per CPU second | webhooks a backlog |",
+        "|---|---|---|---|",
+    ]
+    for name in dict.fromkeys(each.contender for each in backlogs):
+        own = [each for each in backlogs if each.contender == name]
+        cells = [
+            name,
+            _median([one.articles / one.seconds for one in own], ",.0f"),
+            _median([one.articles / one.cpu_s for one in own], ",.0f"),
+            _median([one.posts for one in own], ",.0f"),
+        ]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
 
 
 def _table(rounds: Sequence[Round]) -> str:
@@ -108,9 +174,9 @@ def _table(rounds: Sequence[Round]) -> str:
             str(len(every)),
             *(_with_spread(own, percent) for percent in (50, 95, 99)),
             _beside(every, base),
-            _median(own, lambda one: one.first_ms),
-            _median(own, lambda one: one.hundredth_ms),
-            _median(own, lambda one: one.core_percent),
+            _median([one.first_ms for one in own]),
+            _median([one.hundredth_ms for one in own]),
+            _median([one.core_percent for one in own]),
         ]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
@@ -137,6 +203,6 @@ def _with_spread(rounds: Sequence[Round], percent: int) -> str:
     return f"{whole:.1f} ({min(each):.1f} to {max(each):.1f})"
 
 
-def _median(rounds: Sequence[Round], value: Callable[[Round], float]) -> str:
-    found = [value(one) for one in rounds]
-    return f"{statistics.median(found):.1f} ({min(found):.1f} to {max(found):.1f})"
+def _median(found: Sequence[float], form: str = ".1f") -> str:
+    middle = format(statistics.median(found), form)
+    return f"{middle} ({format(min(found), form)} to {format(max(found), form)})"
