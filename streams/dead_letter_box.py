@@ -1,12 +1,13 @@
 """The dead letters that Kafka holds: read them all, and send some back to where they came from.
 
 Owns reading the Kafka topic to its end, choosing, and the way back. A replayed letter stays
-in Kafka: what is replayed twice is settled once, since every step may be repeated.
+in Kafka: what is replayed twice is settled once, since every step may be repeated. Which were is
+kept in replay_marks.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from connectors.publisher import Message, Publisher, PublishError
@@ -68,27 +69,29 @@ def way_back(letter: DeadLetter, kafka: KafkaSettings) -> str:
 async def replay(
     kafka: KafkaSettings,
     letters: Iterable[DeadLetter],
-    done: Callable[[int], None] = lambda count: None,
+    done: Callable[[Sequence[DeadLetter]], Awaitable[None]],
 ) -> int:
     """Send letters back, those that have a way; how many Kafka has confirmed. Repeatable. `done`
-    hears of every few that were sent.
+    hears of every few that Kafka has confirmed.
 
     Raises:
         KafkaAwayError: not all were confirmed; replay again.
     """
     partition = PRODUCER_PARTITIONS["replay"] if kafka.embedded else None
-    messages = [
-        Message(kafka_topic, letter.key, letter.raw, (SCHEMA_HEADER,), partition)
-        for letter in letters
-        if (kafka_topic := way_back(letter, kafka))
-    ]
+    going = [letter for letter in letters if way_back(letter, kafka)]
     publisher = Publisher(kafka.connection(), kafka.prefix + ARTICLES, partition)
     try:
-        for start in range(0, len(messages), TOGETHER):
-            await publisher.send(messages[start : start + TOGETHER])
-            done(len(messages[start : start + TOGETHER]))
+        for start in range(0, len(going), TOGETHER):
+            some = going[start : start + TOGETHER]
+            await publisher.send(
+                [
+                    Message(way_back(one, kafka), one.key, one.raw, (SCHEMA_HEADER,), partition)
+                    for one in some
+                ]
+            )
+            await done(some)
     except PublishError as error:
         raise KafkaAwayError(str(error)) from error
     finally:
         await publisher.close()
-    return len(messages)
+    return len(going)

@@ -134,6 +134,11 @@ class Keys:
         return f"{self._tag}quality:left-out:{version}"
 
     @property
+    def replayed(self) -> str:
+        """Sorted set: dead letter -> epoch seconds of its replay (streams/replay_marks.py)."""
+        return self._tag + "dead-letters:replayed"
+
+    @property
     def actions(self) -> str:
         """List: the last actions from the page, newest first, JSON (streams/action_log.py)."""
         return self._tag + "actions"

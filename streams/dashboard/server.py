@@ -21,6 +21,7 @@ from streams.dashboard.models_page import ModelPages
 from streams.dashboard.monitoring import alert_rules, grafana_dashboard
 from streams.dashboard.story_page import StoryPages
 from streams.dashboard.watch import Watch
+from streams.replay_marks import ReplayMarks
 
 STATIC = Path(str(files("streams.dashboard") / "static"))
 WATCH: web.AppKey[Watch] = web.AppKey("watch", Watch)
@@ -53,7 +54,8 @@ def make_server(watch: Watch, token: str = "", act_token: str = "") -> web.Appli
     app.router.add_get("/monitoring/grafana.json", _grafana)
     recorder = Recorder(ActionLog(watch.observer.redis, watch.observer.keys))
     Actions(watch, recorder).add_routes(app)
-    Letters(watch.observer.settings.kafka, recorder).add_routes(app)
+    marks = ReplayMarks(watch.observer.redis, watch.observer.keys)
+    Letters(watch.observer.settings.kafka, marks, recorder).add_routes(app)
     StoryPages(watch, recorder).add_routes(app)
     ModelPages(watch.observer, recorder, watch.quality.look_now).add_routes(app)
     app.router.add_static("/static", STATIC)

@@ -40,7 +40,8 @@ def line(
 ) -> Iterator[WorkerLine]:
     (tmp_path / "wirebell.toml").write_text("", encoding="utf-8")
     monkeypatch.setenv("WIREBELL_CONFIG", str(tmp_path / "wirebell.toml"))
-    for name, value in kafka.environment().items():
+    of_redis = {"WIREBELL_REDIS__URL": redis_url, "WIREBELL_REDIS__PREFIX": redis_prefix}
+    for name, value in (kafka.environment() | of_redis).items():
         monkeypatch.setenv(name, value)
     with open_line(kafka, redis_url, redis_prefix, tmp_path) as opened:
         yield opened
@@ -90,11 +91,18 @@ def test_dead_letters_are_listed_shown_and_replayed_to_where_they_came_from(
     one = _run("replay", letters[1].id[:10])
     assert "1 replayed, 0 stay" in one.stderr
     assert _values(line, ARTICLES) == [encode(articles[1])]
-    rest = _run("replay", "--all", "--reason", "screening_failed", "--reason", "rejected")
-    assert "3 replayed, 1 stay" in rest.stderr
-    assert sorted(_values(line, ARTICLES)) == sorted(
-        encode(article) for article in [*articles, articles[1]]
-    )
+    of_them = ("--all", "--reason", "screening_failed", "--reason", "rejected")
+    rest = _run("replay", *of_them)
+    assert "2 replayed, 2 stay" in rest.stderr
+    assert sorted(_values(line, ARTICLES)) == sorted(encode(article) for article in articles)
+    # Two people replay the same: the second is told, and nothing goes back twice unasked.
+    assert _run("list").stdout.count(" 1 attempt replayed 20") == 3
+    assert " replayed 20" in _run("show", letters[1].id).stdout
+    twice = _run("replay", *of_them)
+    assert twice.stdout.count("stays: replayed 20") == 3
+    assert "0 replayed, 4 stay" in twice.stderr
+    assert "3 replayed, 1 stay" in _run("replay", "--again", *of_them).stderr
+    assert len(_values(line, ARTICLES)) == 2 * len(articles)
     _run("replay", "--all", "--stage", "deliver")
     assert _values(line, ALERTS) == [b"{}"]
     if line.lane.embedded:
@@ -117,13 +125,14 @@ def test_a_replay_that_dies_half_way_is_made_again_and_each_article_is_decided_o
     )
     command = "import os, sys; from streams.commands import dead_letters as it; real = it.replay\n"
     # Killed when the first of them are in Kafka, before it can say so.
-    command += "async def dies(kafka, letters, done): await real(kafka, letters, os._exit)\n"
+    command += "async def exits(some): os._exit(len(some))\n"
+    command += "async def dies(kafka, letters, done): await real(kafka, letters, exits)\n"
     command += "it.replay = dies; it.app(['replay', '--all'])"
     killed = subprocess.run([sys.executable, "-c", command], check=False, capture_output=True)
     assert killed.returncode == TOGETHER
     assert len(_values(line, ARTICLES)) == TOGETHER
     for _ in range(2):
-        assert f"{len(articles)} replayed, 0 stay" in _run("replay", "--all").stderr
+        assert f"{len(articles)} replayed, 0 stay" in _run("replay", "--all", "--again").stderr
     assert len(_values(line, ARTICLES)) == TOGETHER + 2 * len(articles)
     line.start()
     line.wait_for_alerts(len(articles))

@@ -51,11 +51,11 @@ async function look(wanted, name) {
 }
 
 function letter(one) {
-  const facts = [format.moment(one.at), one.stage, one.origin, one.attempts > 1 ? `${one.attempts} attempts` : "", one.returns ? "" : "cannot go back"];
+  const facts = [format.moment(one.at), one.stage, one.origin, one.attempts > 1 ? `${one.attempts} attempts` : "", one.replayed_at ? `replayed ${format.moment(one.replayed_at)}` : "", one.returns ? "" : "cannot go back"];
   const said = el("span", { className: "note", attributes: { role: "status" } });
-  const again = quietButton("Replay this one", async () => {
-    const answer = await act("/api/dead-letters/replay", { ids: [one.id] });
-    said.textContent = answer.ok ? " sent back" : ` ${answer.text}`;
+  const again = quietButton(one.replayed_at ? "Replay this one again" : "Replay this one", async () => {
+    const answer = await act("/api/dead-letters/replay", { ids: [one.id], again: Boolean(one.replayed_at) });
+    said.textContent = !answer.ok ? ` ${answer.text}` : answer.value.before ? " was sent back before; look again" : " sent back";
   }, { name: `Replay the dead letter of ${format.moment(one.at)}: ${one.detail}` });
   return el(
     "li",
@@ -85,10 +85,11 @@ byId("replay").addEventListener("click", async () => {
     setText(byId("letter-said"), `${format.count(answer.value.returned)} sent back to where they came from`);
     disarm();
   } else if (answer.value.returned === 0) {
-    setText(byId("letter-said"), "None of these can go back");
+    setText(byId("letter-said"), answer.value.before ? `${format.count(answer.value.before)} went back before; replay one by one what shall go again` : "None of these can go back");
   } else {
     armed = true;
     setText(button, `Replay ${format.count(answer.value.returned)} now`);
-    setText(byId("letter-said"), `${format.count(answer.value.returned)} of ${format.count(answer.value.chosen)} can go back`);
+    const before = answer.value.before ? `; ${format.count(answer.value.before)} went back before and stay` : "";
+    setText(byId("letter-said"), `${format.count(answer.value.returned)} of ${format.count(answer.value.chosen)} can go back${before}`);
   }
 });
