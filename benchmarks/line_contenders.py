@@ -67,7 +67,7 @@ def wirebell(orders: Orders) -> None:
             utc_now,
             kafka_topic=orders.alerts,
             reached=lambda place: work.confirmed() if place == "alerted" else None,
-            aside=orders.contender == WITH_READER,
+            aside=lambda articles: orders.contender == WITH_READER,
         )
         worker.add_step(orders.articles, step, open_in_hand(Path(mkdtemp()), "screen"))
         await worker.run(asyncio.Event())

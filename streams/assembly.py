@@ -91,7 +91,7 @@ async def run_worker(settings: Settings, model: LiveModel, stop: asyncio.Event) 
 async def _run(
     settings: Settings, model: LiveModel, redis: Redis, progress: Progress, stop: asyncio.Event
 ) -> None:
-    kafka, keys = settings.kafka, Keys(settings.redis.prefix)
+    kafka, newsroom, keys = settings.kafka, settings.newsroom, Keys(settings.redis.prefix)
     app = make_app(kafka, WORKER_GROUP)
     sender = _sender(app, kafka)
 
@@ -101,13 +101,13 @@ async def _run(
     async def bury_one(letter: DeadLetter) -> None:
         await outlast(lambda: bury([letter]), called_off=stop.is_set)
 
-    newsroom = settings.newsroom
     stories = Stories(redis, keys, newsroom.window_hours * 3600, newsroom.languages)
     deliveries = open_deliveries(settings, redis, keys, bury_one, model.default_threshold)
     canaries = CanaryLane(settings, redis, model, bury_one)
     quality = QualityCounts(redis, keys, model)
     editor = open_editor_desk(redis, keys, newsroom.window_hours * 3600, newsroom.languages)
     editor.reached = lambda _place: deliveries.wake()
+    patience = Patience(settings.classifier.reader_patience_s)
 
     async def tell(kafka_topic: str, key: bytes, value: bytes) -> None:
         await sender.send(kafka.prefix + kafka_topic, [(key, value)])
@@ -117,14 +117,14 @@ async def _run(
     worker.add_step(
         kafka.prefix + ARTICLES,
         ScreenStep(
-            _screening(settings, model, canaries),
+            _screening(model, patience, canaries),
             canaries.beside_assign(stories.assign),
             sender.send,
             utc_now,
             kafka_topic=kafka.prefix + ALERTS,
             sources=[source.id for source in settings.sources],
             watched=quality.add,
-            aside=settings.classifier.reader,
+            aside=lambda articles: settings.classifier.reader and patience.weigh(articles),
         ),
         _in_hand(settings, "screen"),
     )
@@ -155,11 +155,8 @@ def _choices(settings: Settings, model: LiveModel) -> Sequence[tuple[str, str]]:
     return model.choices if model.loaded else choices_of(settings.topics)
 
 
-def _screening(settings: Settings, model: LiveModel, canaries: CanaryLane) -> Screen:
-    """Screening as a worker does it: with the model of the moment, which reads twice as long as
-    there is patience for it.
-    """
-    patience = Patience(settings.classifier.reader_patience_s)
+def _screening(model: LiveModel, patience: Patience, canaries: CanaryLane) -> Screen:
+    """Screening with the model of the moment, which reads twice while there is patience for it."""
 
     def others(articles: Sequence[Article], now: datetime) -> list[Screened]:
         return screen(articles, patience.may_ask(model.current), now)

@@ -36,7 +36,7 @@ class Patience:
     Screening a backlog with the reader uses them up; time without a backlog gives them back, one
     for one. So a short backlog is read whole, a long one only for so long, and a line on which more
     comes than can be read does not fall behind by that much again and again. Belongs to whoever
-    screens: one batch at a time, in whatever thread.
+    screens: `weigh` a batch, screen it, in whatever thread, then the next.
     """
 
     def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
@@ -48,35 +48,35 @@ class Patience:
         self._reads = True
         self._short = _Shortage()
 
-    def over(self, screen: Screen) -> Screen:
-        """Screening that asks the model as `may_ask` gives it, each batch weighed first."""
-
-        def patiently(articles: Sequence[Article], now: datetime) -> list[Screened]:
-            began = self._begin(is_backlog(articles))
-            try:
-                screened = screen(articles, now)
-            finally:
-                self._end()
-            left_out = sum(one.doubt == "behind" for one in screened)
-            self._short.note(left_out, began, self._most)
-            return screened
-
-        return patiently
-
-    def may_ask(self, model: TopicModel) -> TopicModel:
-        """The model as it may be asked about the batch that is being screened."""
-        return model if self._reads else model.in_haste()
-
-    def _begin(self, behind: bool) -> float:
-        now = self._clock()
+    def weigh(self, articles: Sequence[Article]) -> bool:
+        """Whether the doubtful ones of this batch, which is screened next, are read."""
+        now, behind = self._clock(), is_backlog(articles)
         if not (behind and self._was_behind):
             self._left = min(self._most, self._left + now - self._accounted)
         self._accounted = now  # from one backlog to the next: decided, or waited for an outage
         self._was_behind = behind
         self._reads = not behind or self._left > 0
-        return now
+        return self._reads
 
-    def _end(self) -> None:
+    def may_ask(self, model: TopicModel) -> TopicModel:
+        """The model as it may be asked about the batch that was weighed."""
+        return model if self._reads else model.in_haste()
+
+    def over(self, screen: Screen) -> Screen:
+        """Screening whose time is counted, and what it left unread told."""
+
+        def counted(articles: Sequence[Article], now: datetime) -> list[Screened]:
+            try:
+                screened = screen(articles, now)
+            finally:
+                self._count()
+            left_out = sum(one.doubt == "behind" for one in screened)
+            self._short.note(left_out, self._clock(), self._most)
+            return screened
+
+        return counted
+
+    def _count(self) -> None:
         if self._was_behind:
             now = self._clock()
             if self._reads:
@@ -100,7 +100,7 @@ class _Shortage:
         self._articles = 0
 
     def note(self, left_out: int, now: float, patience_s: float) -> None:
-        """So many doubtful articles of the batch that began now were not read."""
+        """So many doubtful articles of the batch that was just screened were not read."""
         if left_out:
             if self._since is None:
                 self._since, self._articles = now, 0

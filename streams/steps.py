@@ -72,12 +72,13 @@ class ScreenStep:
         sources: Collection[str] = (),
         reached: Callable[[str], None] = lambda place: None,
         watched: Callable[[Sequence[Any], Sequence[Any], datetime], None] | None = None,
-        aside: bool = False,
+        aside: Callable[[Sequence[Article]], bool] = lambda records: False,
     ) -> None:
         """`kafka_topic` is where alerts go; `reached` hears each of PLACES as it is passed.
         `sources` are those that are counted one by one; `watched` is given every batch that is
-        done, with its decisions. With `aside` articles are screened in a thread: a screening that
-        takes seconds must not keep the heartbeats to Kafka waiting.
+        done, with its decisions. `aside` is asked before each screening whether it is done in a
+        thread: one that takes seconds must not keep the heartbeats to Kafka waiting, any other is
+        done sooner here.
         """
         self._aside = aside
         self._sources = frozenset(sources)
@@ -97,7 +98,7 @@ class ScreenStep:
         """See Step."""
         now = self._clock()
         try:
-            if self._aside:
+            if self._aside(records):
                 screened = await asyncio.to_thread(self._screen, records, now)
             else:
                 screened = self._screen(records, now)

@@ -59,7 +59,7 @@ class _Line:
             lambda: START,
             kafka_topic="alerts",
             watched=QualityCounts(self._redis, self._keys, self.model).add,
-            aside=True,
+            aside=patience.weigh,
         )
 
     async def _send(self, kafka_topic: str, messages: Sequence[tuple[bytes, bytes]]) -> None:

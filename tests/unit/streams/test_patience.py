@@ -38,7 +38,10 @@ class _Worker:
 
     def take(self, count: int) -> bool:
         """Whether a batch of so many articles is read."""
-        return self._screen([_article()] * count, NOW)[0].doubt == "read"
+        batch = [_article()] * count
+        reads = self._patience.weigh(batch)
+        assert self._screen(batch, NOW)[0].doubt == ("read" if reads else "behind")
+        return reads
 
     def backlog(self, seconds: float) -> float:
         """Full batches for so long: the share of the time that was spent with the reader."""
@@ -146,14 +149,11 @@ def test_a_failed_screening_spends_what_it_took() -> None:
         now[0] += 61
         raise ValueError
 
+    backlog = [_article()] * BACKLOG_RECORDS
+    assert patience.weigh(backlog)
     with pytest.raises(ValueError):
-        patience.over(fail)([_article()] * BACKLOG_RECORDS, NOW)
-    model = cast(Any, _Model())
-    seen: list[bool] = []
-    patience.over(lambda articles, at: seen.append(patience.may_ask(model) is model) or [])(
-        [_article()] * BACKLOG_RECORDS, NOW
-    )
-    assert seen == [False]
+        patience.over(fail)(backlog, NOW)
+    assert not patience.weigh(backlog)
 
 
 def test_a_shortage_is_told_once_at_its_beginning_and_once_at_its_end() -> None:

@@ -82,7 +82,9 @@ async def test_screening_aside_leaves_the_event_loop_free() -> None:
     async def send(kafka_topic: str, messages: Sequence[tuple[bytes, bytes]]) -> None:
         assert not messages
 
-    step = ScreenStep(screen, assign, send, lambda: NOW, kafka_topic="alerts", aside=True)
+    step = ScreenStep(
+        screen, assign, send, lambda: NOW, kafka_topic="alerts", aside=lambda articles: True
+    )
     settling = asyncio.create_task(step.settle([article("counted")]))
     await asyncio.to_thread(began.wait)
     may_end.set()
