@@ -16,6 +16,9 @@ from classifiers.topics import TOPIC_IDS
 
 #: Fewer do not tell a topic from the words of a few events, nor do they give folds a threshold.
 MIN_EXAMPLES: Final = 30
+#: What stands under one id is one report in several words or languages, and goes into one fold: so
+#: many are never all in the same, which would leave the others nothing to learn from.
+MIN_IDS: Final = 10
 #: A newsroom chose each of them; the course holds thousands that are about something else.
 EXAMPLE_WEIGHT: Final = 2.0
 
@@ -55,10 +58,18 @@ def read_own_topics(own: Sequence[OwnTopic]) -> list[Taught]:
 
 
 def _faults(topic_id: str, reports: Sequence[Example], known: set[str]) -> list[str]:
-    examples = {report.text.strip() for report in reports if topic_id in report.topics}
+    about_it = [report for report in reports if topic_id in report.topics]
+    examples = {report.text.strip() for report in about_it}
+    ids = {report.group for report in about_it}
     faults = []
     if len(examples) < MIN_EXAMPLES:
         faults.append(f"{len(examples)} different reports are about it, {MIN_EXAMPLES} are needed")
+    elif len(ids) < MIN_IDS:
+        named = f"the one id {about_it[0].id}" if len(ids) == 1 else f"{len(ids)} ids"
+        faults.append(
+            f"{len(about_it)} reports are about it under {named}, {MIN_IDS} ids are needed: what"
+            " stands under one id is one report in other words or languages"
+        )
     unknown = sorted({name for report in reports for name in report.topics} - known)
     if unknown:
         faults.append(f"unknown topic {', '.join(unknown)}")

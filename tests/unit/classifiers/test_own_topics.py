@@ -42,6 +42,11 @@ def test_examples_hold_and_counterexamples_fall_and_other_topics_are_left_open(
     [
         (_rows(MIN_EXAMPLES - 1), "29 different reports are about it, 30 are needed"),
         (_rows(1) * MIN_EXAMPLES, "1 different reports are about it"),
+        ([{**row, "id": "b"} for row in _rows(30)], "30 reports are about it under the one id b,"),
+        (
+            [{**row, "id": f"b{n % 9}-de"} for n, row in enumerate(_rows(30))],
+            "under 9 ids, 10 ids are needed",
+        ),
         (
             [*_rows(MIN_EXAMPLES), {"id": "z", "text": "t", "topics": ["wombats"]}],
             "unknown topic wombats",
