@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -34,6 +34,14 @@ TOMATOES = (
     "Supermarkets cut the price of tomatoes by a tenth this week after a good harvest, the"
     " growers' association said."
 )
+# `wirebell` whose reader rests after a moment without work.
+SOON_AT_REST = """
+from functools import partial
+from streams import assembly, reader_rest
+from streams.cli import main
+assembly.rest_when_idle = partial(reader_rest.rest_when_idle, idle_s=0.2, look_s=0.1)
+main()
+"""
 
 
 @pytest.fixture
@@ -74,6 +82,31 @@ def test_a_worker_waits_for_redis_and_ends_when_told_to(line: WorkerLine, tmp_pa
     assert "Traceback" not in _read(tmp_path / "err")
 
 
+def test_a_worker_at_rest_has_let_its_reader_go_and_has_it_back_for_the_next_doubtful_article(
+    embedded_kafka: Lane, redis_url: str, redis_prefix: str, tmp_path: Path
+) -> None:
+    def rests() -> int:
+        return _read(tmp_path / "err").count("the slow reader rests")
+
+    with open_line(embedded_kafka, redis_url, redis_prefix, tmp_path) as line:
+        start_worker(
+            line,
+            tmp_path,
+            program=("-c", SOON_AT_REST),
+            WIREBELL_LOG_LEVEL="DEBUG",
+            WIREBELL_CLASSIFIER__DOUBT="30",  # everything is doubtful
+        )
+        for number, words in enumerate((SABOTAGE, TOMATOES), 1):
+            before = rests()
+            line.publish([_article(str(number), "Post", "News", words, datetime.now(UTC))])
+
+            def over(done: int = number, before: int = before) -> bool:
+                return line.committed_by("wirebell-worker") == done and rests() > before
+
+            wait_until(over, 30, "its outcome, and the reader's rest")
+    assert "Traceback" not in _read(tmp_path / "err")
+
+
 def _article(number: str, publisher: str, title: str, text: str, now: datetime) -> Article:
     return Article(
         id=number,
@@ -87,13 +120,18 @@ def _article(number: str, publisher: str, title: str, text: str, now: datetime) 
     )
 
 
-def start_worker(line: WorkerLine, folder: Path, **environment: str) -> subprocess.Popen[bytes]:
+def start_worker(
+    line: WorkerLine,
+    folder: Path,
+    program: Sequence[str] = ("-m", "streams"),
+    **environment: str,
+) -> subprocess.Popen[bytes]:
     """`wirebell worker` on this line, its output in files of the folder."""
     config = folder / "wirebell.toml"
     config.write_text(CONFIG, encoding="utf-8")
     with (folder / "out").open("wb") as out, (folder / "err").open("wb") as err:
         worker = subprocess.Popen(
-            [sys.executable, "-m", "streams", "worker", "--config", str(config)],
+            [sys.executable, *program, "worker", "--config", str(config)],
             cwd=ROOT,
             stdout=out,
             stderr=err,
