@@ -233,11 +233,8 @@ def _keep(candidate: Candidate, files: ModelFiles) -> str:
 
 
 def _nothing(heard: Heard) -> str:
-    if heard.disputed or heard.textless:
-        return (
-            f"nothing to learn: people disagree on {heard.disputed} reports, "
-            f"{heard.textless} verdicts have no text"
-        )
+    if heard.left_out:
+        return f"nothing to learn: {', '.join(heard.left_out)}"
     return (
         "nothing to learn: no verdict (relevant, not relevant, wrong topic), no topic and no "
         "labels of yours"

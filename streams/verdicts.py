@@ -23,8 +23,8 @@ _Said = tuple[frozenset[str], frozenset[str]]
 @dataclass(frozen=True, slots=True)
 class Heard:
     """What was learned from, in figures: verdicts that count, of how many people, on how many
-    reports; reports on which people only disagree, and verdicts without a text (the
-    line had forgotten the story).
+    reports; reports on which people only disagree and the stories that they are of, and verdicts
+    without a text (the line had forgotten the story).
     """
 
     taught: tuple[Taught, ...]
@@ -32,7 +32,23 @@ class Heard:
     people: int
     reports: int
     disputed: int
+    disputed_stories: int
     textless: int
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """What was not learned from and why, in words."""
+        told = []
+        if self.disputed:
+            stories = (
+                "1 story" if self.disputed_stories == 1 else f"{self.disputed_stories} stories"
+            )
+            reports = "1 report" if self.disputed == 1 else f"{self.disputed} reports"
+            told.append(f"people disagree about {stories} ({reports})")
+        if self.textless:
+            verdicts = "1 verdict has" if self.textless == 1 else f"{self.textless} verdicts have"
+            told.append(f"{verdicts} no text any more")
+        return tuple(told)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +82,14 @@ def hear(feedback: Iterable[Feedback]) -> Heard:
     for (article_id, _), opinion in latest.items():
         by_article.setdefault(article_id, []).append(opinion)
     agreed = [found for each in by_article.values() if (found := _agreed(each)) is not None]
+    disputed = [each[-1].group for each in by_article.values() if _agreed(each) is None]
     return Heard(
         tuple(agreed),
         verdicts=len(set(counted.values())),
         people=len({one.who for one in usable}),
         reports=len(agreed),
-        disputed=len(by_article) - len(agreed),
+        disputed=len(disputed),
+        disputed_stories=len(set(disputed)),
         textless=len(verdicts) - len(usable),
     )
 

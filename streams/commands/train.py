@@ -158,10 +158,7 @@ def told(training: Training) -> list[str]:
     """What came of it, in words."""
     record, heard = training.record, training.heard
     lines = [*training.told, f"model {record.version} learned {learned_from(record)}"]
-    if heard.disputed:
-        lines.append(f"{heard.disputed} reports were left out: people disagree on them")
-    if heard.textless:
-        lines.append(f"{heard.textless} verdicts were left out: their text is not known any more")
+    lines += [f"left out: {why}" for why in heard.left_out]
     lines.append(f"compared with {record.against or 'the model that ships'}:")
     lines += [f"  {change}" for change in record.changes]
     if record.refusals:

@@ -23,7 +23,7 @@ def _training(*refusals: str, promoted: bool = False) -> Training:
         changes=("macro-F1, natural mix 0.870 -> 0.840",),
         refusals=refusals,
     )
-    heard = Heard((), verdicts=21, people=3, reports=20, disputed=2, textless=1)
+    heard = Heard((), verdicts=21, people=3, reports=20, disputed=3, disputed_stories=1, textless=1)
     return Training(record, heard, (), promoted, ("Kafka was not read",))
 
 
@@ -31,7 +31,8 @@ def test_a_promotion_is_told_with_what_was_learned_and_the_figures() -> None:
     lines = told(_training(promoted=True))
     assert lines[0] == "Kafka was not read"
     assert lines[1].endswith("learned 21 verdicts of 3 people; topics border")
-    assert "2 reports were left out: people disagree on them" in lines
+    assert "left out: people disagree about 1 story (3 reports)" in lines
+    assert "left out: 1 verdict has no text any more" in lines
     assert "  macro-F1, natural mix 0.870 -> 0.840" in lines
     assert lines[-1].startswith("promoted: ")
 

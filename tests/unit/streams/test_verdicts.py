@@ -61,6 +61,7 @@ def test_the_majority_of_people_decides_and_without_one_nobody_is_followed() -> 
     third = said("not_relevant", who="U3")
     split = hear([yes, no])
     assert (split.taught, split.disputed, split.people) == ((), 1, 2)
+    assert split.left_out == ("people disagree about 1 story (1 report)",)
     (agreed,) = hear([yes, no, third]).taught
     assert agreed.falls == {"arson", "protest"}
 
@@ -78,6 +79,12 @@ def test_every_report_of_a_story_is_judged_and_together_they_count_for_one() -> 
     assert [each.text for each in heard.taught] == ["First", "Second\n\nSummary.", "Third"]
     assert sum(each.weight for each in heard.taught) == VERDICT_WEIGHT
     assert {each.group for each in heard.taught} == {"s1"}
+
+
+def test_people_who_disagree_about_a_story_of_three_reports_disagree_about_one_story() -> None:
+    three = {"article_ids": ("a1", "a2", "a3"), "texts": ("H", "S.", "H", "I", "J")}
+    heard = hear([said("relevant", **three), said("not_relevant", who="U2", **three)])
+    assert heard.left_out == ("people disagree about 1 story (3 reports)",)
 
 
 def test_a_verdict_on_a_later_story_of_the_same_report_replaces_the_one_before() -> None:
