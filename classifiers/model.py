@@ -87,23 +87,24 @@ class TopicModel:
     @classmethod
     def load(
         cls,
-        path: Path | None = None,
+        source: Path | Artifact | None = None,
         thresholds: Mapping[str, float] | None = None,
         *,
         slow: bool = True,
         doubt: float | None = None,
         late: bool = False,
     ) -> TopicModel:
-        """Read a model file; without a path, the one that ships. `slow` adds the slow reader that
-        ships, if there is one, asked where a logit is within `doubt` of even. With `late` its
-        network is loaded at the first doubtful text; should it turn out to be broken then, that is
-        said in the log, and the fast model answers alone.
+        """Read a model file, unless that was done already; without one, the one that ships. `slow`
+        adds the slow reader that ships, if there is one, asked where a logit is within `doubt` of
+        even. With `late` its network is loaded at the first doubtful text; should it turn out to
+        be broken then, that is said in the log, and the fast model answers alone.
 
         Raises:
             ArtifactError: the file is not a model of ours; nothing of it was executed.
             ValueError: a threshold names an unknown topic or is below 0.
         """
-        trained = artifact.load(path or artifact.SHIPPED)
+        if not isinstance(source, Artifact):
+            source = artifact.load(source or artifact.SHIPPED)
         second = reader.shipped() if slow else None
         if second is not None and late:
             second = second.optional()
@@ -111,7 +112,7 @@ class TopicModel:
             second.open()
         if second is not None and doubt is not None:
             second = second.doubting(doubt)
-        return cls(trained, thresholds, second)
+        return cls(source, thresholds, second)
 
     def open_reader(self) -> None:
         """Have the slow reader in memory now, where there is one.

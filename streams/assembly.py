@@ -14,6 +14,7 @@ from datetime import datetime
 import structlog
 from redis.asyncio import Redis
 
+from classifiers import heap
 from connectors.records import Article
 from streams.app import WorkerApp, make_app
 from streams.canary_lane import CanaryLane
@@ -209,6 +210,7 @@ def _warm_up(model: LiveModel) -> None:
         status="correction",
     )  # fmt: skip
     screen([made_up], model, now)
+    heap.give_back()
 
 
 def _sender(app: WorkerApp, kafka: KafkaSettings) -> Sender:

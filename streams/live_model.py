@@ -61,7 +61,7 @@ def open_model(settings: Settings, path: Path | None = None, *, late: bool = Tru
     defaults = default_thresholds(trained.topics, settings.topics)
     thresholds = lowest_thresholds(defaults, settings.subscriptions)
     asked = settings.classifier
-    model = TopicModel.load(file, thresholds, slow=asked.reader, doubt=asked.doubt, late=late)
+    model = TopicModel.load(trained, thresholds, slow=asked.reader, doubt=asked.doubt, late=late)
     return OpenedModel(model, defaults, choices_of(settings.topics))
 
 
