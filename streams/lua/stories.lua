@@ -20,7 +20,7 @@
 --   story:<id>            hash: n members, i indexed, l last seen, c countries, x kept from, the snapshot,
 --                         and e: the member from which on a snapshot is true (editing.lua)
 --   story:<id>:m          list: one score byte and the facts of each member
---   p:<period>:<term>     postings of a term: article number, weight
+--   p:<period>            hash: term -> its newest postings: article number, weight
 --   k:<count / 256>       story, towns, kinds, signature and words of 256 articles
 --   n                     count of indexed articles
 -- An article's number is its count times 8, and its language: who reads a posting knows both.
@@ -82,20 +82,26 @@ end
 -- Redis's own clock, by which keys expire; `now` is that of the events.
 local clock = tonumber(redis.call('TIME')[1])
 
--- Append a member; what the story is known by grows with it.
-local function append(story, article, facts, score, findable)
+-- Stories that began in this call, by the first entry of their list.
+local begun = {}
+-- When each story was last seen, for one ZADD at the end: a pair for every member, in order.
+local seen = {}
+
+-- Append a member; what the story is known by (`open_story`) grows with it.
+local function append(story, article, facts, score, known, findable)
   local key = story_key(story)
-  local seq = redis.call('RPUSH', key .. ':m', string.char(math.min(255, math.floor(score * 255))) .. facts)
-  local known = redis.call('HMGET', key, 'l', 'c', 'i', 'x')
-  local countries = known[2] or ''
+  local entry = string.char(math.min(255, math.floor(score * 255))) .. facts
+  local seq = redis.call('RPUSH', key .. ':m', entry)
+  if seq == 1 then begun[story] = entry end
+  local countries = known[3] or ''
   for country in string.gmatch(article.countries, '%u%u') do
     if not string.find(countries, country, 1, true) and #countries < 60 then
       countries = countries .. country .. ' '
     end
   end
-  local last = math.max(now, tonumber(known[1] or now))
+  local last = math.max(now, tonumber(known[2] or now))
   local said = string.format('%.3f', last)
-  local indexed = tonumber(known[3] or 0) + (findable and 1 or 0)
+  local indexed = tonumber(known[1] or 0) + (findable and 1 or 0)
   -- Kept a twentieth longer, so that not every member has to say so again.
   if clock - tonumber(known[4] or 0) >= set.keep_stories / 20 then
     local keep = math.ceil(set.keep_stories * 1.05)
@@ -105,7 +111,7 @@ local function append(story, article, facts, score, findable)
   else
     redis.call('HSET', key, 'n', seq, 'l', said, 'c', countries, 'i', indexed)
   end
-  redis.call('ZADD', tag .. 'stories', said, story)
+  seen[#seen + 1], seen[#seen + 2] = said, story
   return seq
 end
 
@@ -126,7 +132,8 @@ local function again(article, record)
     remember(article, story, record, alike, 'q')
     return { 'q', story, alike, 0, 0, home }
   end
-  local seq = append(home, article, article.facts, 1)
+  local known = redis.call('HMGET', story_key(home), 'i', 'l', 'c', 'x')
+  local seq = append(home, article, article.facts, 1, known)
   remember(article, home, record, seq, 'm')
   return { 'm', home, seq, 0, 255, home }
 end
@@ -134,13 +141,13 @@ end
 local function first_time(article)
   if article.chosen == 0 then return { 'o', '', 0, 0, 0 } end
   local cache = {}
-  local sums, likely = similar_articles(article)
+  local sums, likely, found = similar_articles(article)
   local story, score
   if article.published == 1 and #article.signature == SIGNATURE_BYTES then
     story, score = story_of_copy(article, sums, likely, cache)
   end
   if story then
-    local seq = append(story, article, article.copy, score)
+    local seq = append(story, article, article.copy, score, cache[story])
     remember(article, story, nil, seq, 'c')
     return { 'c', story, seq, 0, math.floor(score * 255) }
   end
@@ -154,8 +161,8 @@ local function first_time(article)
       return { 'm', story, 1, 1, 0 }
     end
   end
-  local seq = append(story, article, article.facts, score, true)
-  remember(article, story, nil, seq, 'm', index(article, story))
+  local seq = append(story, article, article.facts, score, cache[story] or {}, true)
+  remember(article, story, nil, seq, 'm', index(article, story, found))
   return { 'm', story, seq, 0, math.floor(score * 255) }
 end
 
@@ -195,12 +202,17 @@ end
 local folds = {}
 for position, story in ipairs(order) do
   local key, range = story_key(story), wanted[story]
-  local known = redis.call('HMGET', key, 'sn', 'sv', 'sb')
-  local folded, bytes = 0, ''
-  if known[2] == set.version and tonumber(known[1]) < range[1] then
-    folded, bytes = tonumber(known[1]), known[3]
+  if range[2] == 1 and begun[story] then
+    folds[position] = { story, 0, '', { begun[story] } }
+  else
+    local known = redis.call('HMGET', key, 'sn', 'sv', 'sb')
+    local folded, bytes = 0, ''
+    if known[2] == set.version and tonumber(known[1]) < range[1] then
+      folded, bytes = tonumber(known[1]), known[3]
+    end
+    folds[position] = { story, folded, bytes, redis.call('LRANGE', key .. ':m', folded, range[2] - 1) }
   end
-  folds[position] = { story, folded, bytes, redis.call('LRANGE', key .. ':m', folded, range[2] - 1) }
 end
+if #seen > 0 then redis.call('ZADD', tag .. 'stories', unpack(seen)) end
 redis.call('ZREMRANGEBYSCORE', tag .. 'stories', '-inf', string.format('(%.3f', now - set.window))
 return { answers, folds }

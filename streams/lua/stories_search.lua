@@ -3,8 +3,9 @@
 -- The first half of one script (streams/stories.py puts the halves together); stories.lua, the
 -- second, says what arguments and keys hold, and decides.
 
-local POSTING, POSTING_BYTES, AT_ONCE = '>I4B', 5, 40
-local TERM_BYTES = 4
+-- A posting is an article's number and the weight of the term in it, read as one number: half as much
+-- to unpack. A term is its hash and its weight.
+local POSTING_BYTES, WEIGHTS = 5, 256
 local CHUNK, STORY_BYTES, TOWNS_BYTES, SIGNATURE_BYTES = 256, 6, 8, 128
 local HEAD, HEAD_BYTES = '>I6c8I2', STORY_BYTES + TOWNS_BYTES + 2
 local RECORD, RECORD_BYTES = '>I6c8I2c128I2', HEAD_BYTES + SIGNATURE_BYTES + 2
@@ -20,8 +21,14 @@ local set = cmsgpack.unpack(ARGV[1])
 local now = set.now
 local period = math.floor(now / set.period)
 
-local prefixes = {}
-for back = 0, set.periods - 1 do prefixes[back] = tag .. 'p:' .. (period - back) .. ':' end
+-- One hash a period, so that an article reads and writes all its terms at once; none that is not there.
+local function index_of(at) return tag .. 'p:' .. string.format('%.0f', at) end
+local newest = index_of(period)
+local indexes = {}
+for back = 0, set.periods - 1 do
+  local key = index_of(period - back)
+  indexes[back] = redis.call('EXISTS', key) == 1 and key
+end
 
 local function story_key(story) return tag .. 'story:' .. story end
 
@@ -29,88 +36,144 @@ local function story_key(story) return tag .. 'story:' .. story end
 local into, merges = {}, redis.call('HGETALL', tag .. 'into')
 for i = 1, #merges, 2 do into[merges[i]] = merges[i + 1] end
 
--- Many postings in one call: reading them one by one is most of the script's time.
-local MANY = '>' .. string.rep('I4B', AT_ONCE)
+-- Sums by article, 256 times its number. What is below `base` was summed for an article before: to begin
+-- anew with each would cost as much as to sum.
+local EPOCH, EPOCHS = 134217728, 64
+local sums, base, epoch = {}, 0, 0
 
-local function add_postings(sums, list, weight, from)
-  local last = #list - POSTING_BYTES + 1
-  while from + (AT_ONCE - 1) * POSTING_BYTES <= last do
-    local many = { struct.unpack(MANY, list, from) }
-    for i = 1, 2 * AT_ONCE, 2 do
-      local number = many[i]
-      sums[number] = (sums[number] or 0) + weight * many[i + 1] + SHARED
+local function begin_sums()
+  if epoch % EPOCHS == 0 then sums = {} end
+  epoch = epoch + 1
+  base = epoch * EPOCH
+end
+
+-- Unpacks as many items as there are, at once: one by one is most of the script's time.
+local function unpacks(item, item_bytes)
+  local formats = {}
+  return function(bytes)
+    local format = formats[#bytes]
+    if not format then
+      format = '>' .. string.rep(item, #bytes / item_bytes)
+      formats[#bytes] = format
     end
-    from = from + AT_ONCE * POSTING_BYTES
-  end
-  for position = from, last, POSTING_BYTES do
-    local number, other = struct.unpack(POSTING, list, position)
-    sums[number] = (sums[number] or 0) + weight * other + SHARED
+    return struct.unpack(format, bytes)
   end
 end
 
--- The lists of an article's terms, heaviest first, each with its weight and where to begin: the
--- newest postings of a list are enough, a story that goes on has new members.
-local function read_lists(article)
-  local terms, keys = article.terms, {}
-  for at = 1, math.min(#terms, POSTING_BYTES * set.max_asked), POSTING_BYTES do
-    local term = string.sub(terms, at, at + TERM_BYTES - 1)
-    for back = 0, set.periods - 1 do keys[#keys + 1] = prefixes[back] .. term end
-  end
-  if #keys == 0 then return {} end
-  local found, lists = redis.call('MGET', unpack(keys)), {}
-  for at = 1, #keys do
-    local list = found[at]
-    if list then
-      local weight = string.byte(terms, POSTING_BYTES * math.ceil(at / set.periods))
-      local from = math.max(1, #list - set.max_list * POSTING_BYTES + 1)
-      lists[#lists + 1] = { list, weight, from, (#list - from + 1) / POSTING_BYTES }
-    end
-  end
-  return lists
-end
+local unpack_postings, unpack_terms = unpacks('I5', POSTING_BYTES), unpacks('c4B', POSTING_BYTES)
 
--- Sums of products of the weights with the articles that share terms, and the articles worth a
--- look: those that share more than one term, at least as like as `least`, not too many.
-local function similar_articles(article)
-  local sums, left = {}, set.max_postings
-  local lists, long = read_lists(article), {}
-  -- What few others have said tells most: those lists first, then as many as the budget allows.
-  for at = 1, #lists do
-    local list = lists[at]
-    if list[4] <= set.short_list then
-      add_postings(sums, list[1], list[2], list[3])
-      left = left - list[4]
+-- `often` collects the articles that share more than one term: of all that share one, few do.
+local function add_postings(often, list, weight)
+  local sums, base, twice, more = sums, base, base + 2 * SHARED, #often
+  local postings = { unpack_postings(list) }
+  -- The last value says where unpacking stopped.
+  for i = 1, #postings - 1 do
+    local posting = postings[i]
+    local other = posting % WEIGHTS
+    local article, sum = posting - other, weight * other + SHARED
+    local before = sums[article] or 0
+    if before < base then
+      sums[article] = base + sum
     else
-      long[#long + 1] = list
+      if before < twice then
+        more = more + 1
+        often[more] = article
+      end
+      sums[article] = before + sum
+    end
+  end
+end
+
+-- An article's heaviest terms, no more than so many, and their weights.
+local function heaviest(article, most)
+  local told = { unpack_terms(string.sub(article.terms, 1, POSTING_BYTES * most)) }
+  local terms, weights = {}, {}
+  for at = 1, math.floor(#told / 2) do terms[at], weights[at] = told[2 * at - 1], told[2 * at] end
+  return terms, weights
+end
+
+-- The lists of these terms in one period; false where a term has none.
+local function read_lists(index, terms)
+  if not index or #terms == 0 then return {} end
+  return redis.call('HMGET', index, unpack(terms))
+end
+
+-- For a text of few terms: all that share one with it.
+local function every_one()
+  local found = {}
+  for article, sum in pairs(sums) do
+    if sum >= base then found[#found + 1] = article end
+  end
+  return found
+end
+
+-- The articles worth a look: those that share more than one term, at least as like as `least`, not too
+-- many; with the sums of products of the weights. And what `index` needs again: the terms, their
+-- weights and their lists of this period.
+local function similar_articles(article)
+  local often, left = {}, set.max_postings
+  local asked, weights = heaviest(article, set.max_asked)
+  local lists, long = {}, {}
+  begin_sums()
+  for back = 0, set.periods - 1 do lists[back] = read_lists(indexes[back], asked) end
+  local short = set.short_list * POSTING_BYTES
+  -- What few others have said tells most: those lists first, then as many as the budget allows.
+  for at = 1, #asked do
+    local weight = weights[at]
+    for back = 0, set.periods - 1 do
+      local list = lists[back][at]
+      if list and #list <= short then
+        add_postings(often, list, weight)
+        left = left - #list / POSTING_BYTES
+      elseif list then
+        long[#long + 1] = { list, weight }
+      end
     end
   end
   for at = 1, #long do
-    local list = long[at]
     if left <= 0 then break end
-    add_postings(sums, list[1], list[2], list[3])
-    left = left - list[4]
+    local list = long[at][1]
+    add_postings(often, list, long[at][2])
+    left = left - #list / POSTING_BYTES
   end
-  local likely, least = {}, set.least
-  local shared = #article.terms > set.few_terms * POSTING_BYTES and 2 * SHARED or SHARED
-  for number, sum in pairs(sums) do
-    if sum >= shared and sum % SHARED >= least then likely[#likely + 1] = number end
+  if #asked <= set.few_terms then often = every_one() end
+  local alike, likely, least = {}, {}, set.least
+  for at = 1, #often do
+    local number, sum = often[at] / WEIGHTS, sums[often[at]] - base
+    if sum % SHARED >= least then
+      likely[#likely + 1] = number
+      alike[number] = sum
+    end
   end
   while #likely > set.max_members do
     least = least * 1.25
     local better = {}
     for i = 1, #likely do
-      if sums[likely[i]] % SHARED >= least then better[#better + 1] = likely[i] end
+      if alike[likely[i]] % SHARED >= least then better[#better + 1] = likely[i] end
     end
     if #better == 0 then break end
     likely = better
   end
-  return sums, likely
+  return alike, likely, { asked, weights, lists[0] }
 end
 
 local function read_record(number, bytes)
   local count = math.floor(number / LANGUAGES)
   local from = (count % CHUNK) * RECORD_BYTES
   return redis.call('GETRANGE', tag .. 'k:' .. math.floor(count / CHUNK), from, from + bytes - 1)
+end
+
+-- Story, towns and kinds of an article; false where it is not known any more. A batch asks for most of
+-- them more than once, and nothing in here changes one.
+local heads = {}
+local function head_of(number)
+  local head = heads[number]
+  if head == nil then
+    local record = read_record(number, HEAD_BYTES)
+    head = #record == HEAD_BYTES and { struct.unpack(HEAD, record) }
+    heads[number] = head
+  end
+  return head
 end
 
 local names = {}
@@ -127,7 +190,7 @@ end
 -- What is known of a story that is still open, or nothing.
 local function open_story(story, cache)
   if cache[story] == nil then
-    local known = redis.call('HMGET', story_key(story), 'i', 'l', 'c')
+    local known = redis.call('HMGET', story_key(story), 'i', 'l', 'c', 'x')
     cache[story] = known[1] and now - tonumber(known[2]) <= set.window and known or false
   end
   return cache[story]
@@ -212,10 +275,9 @@ local function nearest_members(article, sums, likely)
   local by_story, order = {}, {}
   for i = 1, #likely do
     local number = likely[i]
-    local record = read_record(number, HEAD_BYTES)
-    if #record == HEAD_BYTES then
-      local home, towns, kinds = struct.unpack(HEAD, record)
-      local story, alike = kept_story(home), sums[number] % SHARED
+    local head = head_of(number)
+    if head then
+      local story, alike = kept_story(head[1]), sums[number] % SHARED
       local near = by_story[story]
       if not near then
         near = { 0, 0, 0, 0, '', 0, story, 0 }
@@ -223,7 +285,7 @@ local function nearest_members(article, sums, likely)
       end
       if alike > near[1] or (alike == near[1] and number < near[4]) then
         near[1], near[2], near[3] = alike, near[1], near[2]
-        near[4], near[5], near[6], near[8] = number, towns, kinds, sums[number]
+        near[4], near[5], near[6], near[8] = number, head[2], head[3], sums[number]
       elseif alike > near[2] then
         near[2], near[3] = alike, near[2]
       elseif alike > near[3] then
@@ -274,27 +336,41 @@ local function nearest_story(article, sums, likely, cache)
   if high >= join then return chosen, math.min(1, high) end
 end
 
--- Make an article findable by its heaviest terms; its number.
-local function index(article, story)
+-- The first article of a period has made its hash. The one that nobody asks any more is freed beside
+-- Redis's other work; left to expire, it may keep Redis busy for seconds (lazyfree-lazy-expire).
+local function begin_period()
+  indexes[0] = newest
+  redis.call('EXPIRE', newest, math.ceil(set.keep_index * 1.05))
+  redis.call('UNLINK', index_of(period - set.periods))
+end
+
+local lasting = {}
+-- Make an article findable by the heaviest of its terms, as `similar_articles` found them; its number.
+-- Of each list the newest postings are kept: a story that goes on has new members.
+local function index(article, story, found)
   local count = redis.call('INCR', tag .. 'n') % (4294967296 / LANGUAGES)
   local number = count * LANGUAGES + article.language
-  local terms, prefix = article.terms, prefixes[0]
-  local first = struct.pack('>I4', number)
-  for at = 1, math.min(#terms, POSTING_BYTES * set.max_indexed), POSTING_BYTES do
-    local key = prefix .. string.sub(terms, at, at + TERM_BYTES - 1)
-    local length = redis.call('APPEND', key, first .. string.sub(terms, at + TERM_BYTES, at + TERM_BYTES))
-    if length == POSTING_BYTES then
-      redis.call('EXPIRE', key, set.keep_index)
-    elseif length >= 2 * set.max_list * POSTING_BYTES then
-      redis.call('SET', key, redis.call('GETRANGE', key, -set.max_list * POSTING_BYTES, -1), 'KEEPTTL')
-    end
+  local terms, weights, lists = found[1], found[2], found[3]
+  local first, said, most = struct.pack('>I4', number), {}, set.max_list * POSTING_BYTES
+  for at = 1, math.min(#terms, set.max_indexed) do
+    local list = lists[at] or ''
+    if #list >= most then list = string.sub(list, POSTING_BYTES - most) end
+    said[2 * at - 1], said[2 * at] = terms[at], list .. first .. string.char(weights[at])
+  end
+  if #said > 0 then
+    redis.call('HSET', newest, unpack(said))
+    if not indexes[0] then begin_period() end
   end
   local signature = article.signature
   if signature == '' then signature = string.rep('\0', SIGNATURE_BYTES) end
   local record = struct.pack(RECORD, tonumber(story, 16), article.towns, article.kinds,
     signature, math.min(article.words, 65535))
   local chunk = tag .. 'k:' .. math.floor(count / CHUNK)
+  -- Made whole: a string that grows is given twice the room that it needs.
+  if not lasting[chunk] and redis.call('EXPIRE', chunk, set.keep_index) == 0 then
+    redis.call('SET', chunk, string.rep('\0', CHUNK * RECORD_BYTES), 'EX', set.keep_index)
+  end
+  lasting[chunk] = true
   redis.call('SETRANGE', chunk, (count % CHUNK) * RECORD_BYTES, record)
-  redis.call('EXPIRE', chunk, set.keep_index)
   return number
 end
