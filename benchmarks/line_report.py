@@ -50,7 +50,8 @@ do a part of them), and milliseconds from just before Kafka to the confirmed ale
 articles a second. The broker, Redis and whoever publishes share the machine with the contender.
 Figures: median (lowest to highest) of the turns; percentiles are of the alerts of all turns
 together, {alerts} a contender. Before the first turn of each race one contender runs for nobody:
-a broker that has just started is slow.
+a broker that has just started is slow. What broker and Redis write stays in memory (`/dev/shm`,
+where there is one): else the disk decides who has the slowest article.
 
 The slow reader (`classifier.reader`) is off, for everybody: it would be most of everybody's
 time, and lines are compared here. What it costs is one row of its own, *the slow reader on*,
