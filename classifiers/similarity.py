@@ -15,6 +15,8 @@ import zlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
+from operator import itemgetter
 from pathlib import Path
 from typing import Final
 
@@ -56,6 +58,7 @@ SIGNATURE_BYTES: Final = 128
 _SEED: Final = 20_250_711
 #: The words that a signature reads; a copy is told within them.
 _MAX_SIGNATURE_WORDS: Final = 2_000
+_MAX_SIGNATURE_CHARS: Final = 8 * _MAX_SIGNATURE_WORDS
 
 _WORD: Final = re.compile(r"[^\W_]+")
 #: As English news spells names (BGN/PCGN without marks, y and i as one); signs are dropped.
@@ -96,7 +99,8 @@ def fingerprints(
     translate; "" is unknown.
     """
     spoken = languages or [""] * len(texts)
-    found = [weigh(title, body, lang) for (title, body), lang in zip(texts, spoken, strict=True)]
+    read = [_read(title, body, lang) for (title, body), lang in zip(texts, spoken, strict=True)]
+    found, bags = [weights for weights, _ in read], [bag for _, bag in read]
     for weights, named in zip(found, places, strict=False):
         for name, country, is_country in named:
             term = term_hash(f"@{country}" if is_country else f"@{country}:{name}")
@@ -105,9 +109,6 @@ def fingerprints(
         for kind, number in counted:
             share = min(1.0, 0.4 + 0.2 * math.log(max(1, number)))
             weights[term_hash(f"#{kind}:{number}")] = TOLL_WEIGHT * share
-    bags = [
-        _bag(f"{title}\n{body}", lang) for (title, body), lang in zip(texts, spoken, strict=True)
-    ]
     signatures = _signatures(bags)
     return [
         Fingerprint(_unit(weights), signature, len(bag))
@@ -117,21 +118,41 @@ def fingerprints(
 
 def weigh(title: str, body: str, language: str = "") -> dict[int, float]:
     """The terms of a text, by hash, with rarity times log count; names count more."""
-    named, lead, weighed = map(_pieces, (title, body[:LEAD_CHARS], body[:MAX_CHARS]))
-    counted = named * TITLE_COUNT + lead + weighed
+    return _read(title, body, language)[0]
+
+
+def _read(title: str, body: str, language: str) -> tuple[dict[int, float], list[str]]:
+    """The terms of a text, weighed, and its distinct folded words. Both ask for the same pieces of
+    text, and most of the work is to ask: it is done once.
+    """
     known = _known(language)
+    named, weighed = _pieces(title), _pieces(body[:MAX_CHARS])
+    counts = Counter(named + weighed)
+    n_whole = len(counts)
+    counts.update(named * (TITLE_COUNT - 1))
+    counts.update(_pieces(body[:LEAD_CHARS]))  # its last piece may be half a word
+    meant = list(map(known.__getitem__, counts))
+    # What is mentioned once, as most terms are, weighs what its mention does.
+    weights: dict[int, float] = {}
     totals: dict[int, int] = {}
-    strengths: dict[int, float] = {}
-    for piece, count in Counter(counted).items():
-        for term, strength in known[piece][1]:
-            if term in totals:
-                totals[term] += count
-                strengths[term] = max(strengths[term], strength)
+    for (_, terms), count in zip(meant, counts.values(), strict=True):
+        for term, strength in terms:
+            if term in weights:
+                totals[term] = totals.get(term, 1) + count
+                weights[term] = max(weights[term], strength)
             else:
-                totals[term] = count
-                strengths[term] = strength
-    logs = _LOGS
-    return {term: logs[totals[term]] * strength for term, strength in strengths.items()}
+                weights[term] = strength
+                if count > 1:
+                    totals[term] = count
+    for term, total in totals.items():
+        weights[term] *= _LOGS[total]
+    text_chars = len(title) + 1 + len(body)
+    if len(body) > MAX_CHARS or text_chars > _MAX_SIGNATURE_CHARS:
+        text = f"{title}\n{body}"[:_MAX_SIGNATURE_CHARS]
+        meant = list(map(known.__getitem__, dict.fromkeys(_pieces(text))))
+        n_whole = len(meant)
+    words = dict.fromkeys(chain.from_iterable(map(_FOLDED_WORDS, meant[:n_whole])))
+    return weights, list(words)[:_MAX_SIGNATURE_WORDS]
 
 
 def stems(text: str) -> set[str]:
@@ -163,7 +184,7 @@ def shared_words(
     mine, theirs = weigh(*one, languages[0]), weigh(*other, languages[1])
     written: dict[int, str] = {}
     for raw in _WORD.findall(f"{one[0]} {one[1][:MAX_CHARS]}"):
-        for term, _ in _terms(raw, languages[0])[:1]:
+        for term, _ in _known(languages[0])[raw][1][:1]:
             written.setdefault(term, raw)
     common = [term for term in mine if term in theirs and term in written]
     common.sort(key=lambda term: (-mine[term] * theirs[term], term))
@@ -197,10 +218,14 @@ def _pieces(text: str) -> list[str]:
 _Meant = tuple[tuple[str, ...], tuple[tuple[int, float], ...]]
 
 
+_FOLDED_WORDS: Final = itemgetter(0)
+
+
 def _meant(piece: str, language: str) -> _Meant:
     """The folded words of a piece of text between two spaces, and their terms."""
     if piece.isalnum():
-        return (fold(piece),), _terms(piece, language)
+        folded = fold(piece)
+        return (folded,), _terms(piece, folded, language)
     parts = [_known(language)[raw] for raw in _WORD.findall(piece)]
     return (
         tuple(word for words, _ in parts for word in words),
@@ -224,12 +249,10 @@ class _Logs(dict[int, float]):
 _LOGS: Final = _Logs()
 
 
-@functools.lru_cache(maxsize=50_000)
-def _terms(raw: str, language: str) -> tuple[tuple[int, float], ...]:
+def _terms(raw: str, folded: str, language: str) -> tuple[tuple[int, float], ...]:
     """The terms of a word, and how strongly one mention speaks: its stem, or what it means in
     English, and the concept it names.
     """
-    folded = fold(raw)
     stem = folded[:STEM_CHARS]
     own = term_hash(stem)
     found = translations.senses(folded, language) if language else ()
@@ -269,18 +292,11 @@ def _rarity() -> bytes:
 
 def _unit(weights: dict[int, float]) -> tuple[tuple[int, int], ...]:
     # Most of a long text's terms are too light to be kept: those are not sorted with the rest.
-    least = sorted(weights.values(), reverse=True)[:MAX_TERMS][-1:]
+    least = sorted(weights.values())[-MAX_TERMS:][:1]
     heavy = [(-weight, term) for term, weight in weights.items() if weight >= least[0]]
     top = sorted(heavy)[:MAX_TERMS]
-    norm = math.sqrt(sum(weight * weight for weight, _ in top)) or 1.0
-    return tuple((term, max(1, round(-255 * weight / norm))) for weight, term in top)
-
-
-def _bag(text: str, language: str) -> list[str]:
-    """The distinct folded words of a text, in order of first use."""
-    known, pieces = _known(language), dict.fromkeys(_pieces(text[: 8 * _MAX_SIGNATURE_WORDS]))
-    words = dict.fromkeys([word for piece in pieces for word in known[piece][0]])
-    return list(words)[:_MAX_SIGNATURE_WORDS]
+    norm = math.sqrt(sum([weight * weight for weight, _ in top])) or 1.0
+    return tuple([(term, round(-255 * weight / norm) or 1) for weight, term in top])
 
 
 def _signatures(bags: list[list[str]]) -> list[bytes]:
