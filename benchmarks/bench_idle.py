@@ -3,9 +3,9 @@
     python -m benchmarks.bench_idle [--idle-s N] [--turns N] [--feeds N] [--feeds-s N] [--write]
 
 `wirebell up` on the starter configuration, without its feeds: seconds to the first alert, then,
-when the invented events have run out, what each process uses. A worker alone, from its start to
-the alert of an article that waits. `wirebell sources` with a thousand feeds. With `--write` it
-writes docs/at-rest.md. Ends what it started; takes five minutes.
+when the invented events have run out and the slow reader has left memory, what each process uses.
+A worker alone, from its start to the alert of an article that waits. `wirebell sources` with a
+thousand feeds. With `--write` it writes docs/at-rest.md. Ends what it started; takes eight minutes.
 """
 
 from __future__ import annotations
@@ -18,25 +18,36 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks.idle_feeds import USUAL_INTERVAL_S, Polling, poll_cost
-from benchmarks.idle_line import LineAtRest, line_at_rest, worker_start_s
+from benchmarks.idle_line import (
+    SETTLE_S,
+    UNREAD_S,
+    LineAtRest,
+    line_at_rest,
+    worker_start_s,
+)
 from benchmarks.line_report import libraries, machine
+from streams.reader_rest import REST_S
 
 PAGE = Path(__file__).parents[1] / "docs" / "at-rest.md"
 WORDS = """\
 # At rest
 
 Written by `python -m benchmarks.bench_idle --write` on {date}; do not edit. How Wirebell came
-here is in decisions [20](decisions/0020-one-event-loop-and-a-nudge.md) and
-[24](decisions/0024-a-line-at-rest-rests.md), what it does under load in
+here is in decisions [20](decisions/0020-one-event-loop-and-a-nudge.md),
+[24](decisions/0024-a-line-at-rest-rests.md) and
+[25](decisions/0025-the-reader-leaves-again.md), what it does under load in
 [performance](performance.md).
 
 {machine}. Load of the machine at the end (everything on it, over 15 minutes): {load:.1f}.
 {libraries}.
 
 `wirebell up` is started with the starter configuration without its feeds, {turns} times. Its
-invented events run out; then for {idle_s:.0f} s nothing comes but the canary of each minute. RSS
-counts a page that several processes share in each of them, PSS shares it out: its sum is what
-the machine gives.
+invented events run out. At rest is then: no article for {quiet_s:.0f} s but the canary of each
+minute, so that the worker has let its slow reader go, which it does {rest_s:.0f} s after the last
+doubtful article; from there on {idle_s:.0f} s are watched. A line on which something is doubtful
+more often keeps the reader: {settle_s:.0f} s after the last event all processes together had
+{awake_mb:.0f} MB PSS. RSS counts a page that several processes share in each of them, PSS shares it
+out: its sum is what the machine gives.
 
 {starts}
 
@@ -60,7 +71,8 @@ def main() -> None:
     starts = _starts(lines, [worker_start_s() for _ in range(asked.turns)])
     rest = _rest(lines[0])
     polling = _polling(poll_cost(asked.feeds, asked.feeds_s)) if asked.feeds else ""
-    print(starts, rest, polling, sep="\n\n")
+    awake = f"with the slow reader in memory: {lines[0].awake_mb:.0f} MB PSS in all"
+    print(starts, rest, awake, polling, sep="\n\n")
     if asked.write:
         said = WORDS.format(
             date=datetime.now(UTC).date(),
@@ -69,6 +81,10 @@ def main() -> None:
             libraries=libraries(),
             turns=asked.turns,
             idle_s=asked.idle_s,
+            quiet_s=SETTLE_S + UNREAD_S,
+            rest_s=REST_S,
+            settle_s=SETTLE_S,
+            awake_mb=lines[0].awake_mb,
             starts=starts,
             rest=rest,
             polling=polling,

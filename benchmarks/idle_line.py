@@ -27,6 +27,7 @@ from connectors.publisher import Publisher
 from connectors.records import article_id
 from streams.embedded import EmbeddedBroker, EmbeddedRedis
 from streams.kafka_topics import ARTICLES, producer_partition
+from streams.reader_rest import LOOK_S, REST_S
 from streams.settings import KafkaSettings
 from streams.supervisor import FRUGAL
 from streams.topic_setup import create_kafka_topics
@@ -35,6 +36,8 @@ from tests.end_to_end.line_up import LineUp, starter_text
 DEADLINE_S = 120.0
 # The invented events, fast; then the worker backs off, and caches settle.
 PER_SECOND, SETTLE_S = 20, 20.0
+# At least one of them is doubtful; the worker lets the slow reader go so much later.
+UNREAD_S = REST_S + 2 * LOOK_S
 CONFIG = """
 [sinks.terminal]
 type = "console"
@@ -58,10 +61,13 @@ class Resting:
 
 @dataclass(frozen=True, slots=True)
 class LineAtRest:
-    """One `wirebell up`: seconds to the first alert, CPU seconds of all until then, and rest."""
+    """One `wirebell up`: seconds to the first alert, CPU seconds of all until then, and rest;
+    `awake_mb` is the PSS of all a while after the last event, with the slow reader in memory.
+    """
 
     first_alert_s: float
     start_cpu_s: float
+    awake_mb: float
     processes: tuple[Resting, ...]
 
     @property
@@ -81,7 +87,7 @@ class LineAtRest:
 
 
 def line_at_rest(idle_s: float) -> LineAtRest:
-    """Start a line, let its events run out, watch it rest for so long, end it."""
+    """Start a line, let its events run out and its reader go, watch it rest for so long, end it."""
     with tempfile.TemporaryDirectory() as folder:
         line = LineUp(Path(folder), starter_text(per_second=PER_SECOND, feeds=False))
         line.start()
@@ -91,9 +97,11 @@ def line_at_rest(idle_s: float) -> LineAtRest:
             family = line.family()
             start_cpu_s = sum(_cpu_s(each) for each in family)
             if not idle_s:
-                return LineAtRest(first_alert_s, start_cpu_s, ())
+                return LineAtRest(first_alert_s, start_cpu_s, 0.0, ())
             time.sleep(SETTLE_S)
-            return LineAtRest(first_alert_s, start_cpu_s, _rest(line.family(), idle_s))
+            awake_mb = sum(each.memory_full_info().pss / 1e6 for each in line.family())
+            time.sleep(UNREAD_S)
+            return LineAtRest(first_alert_s, start_cpu_s, awake_mb, _rest(line.family(), idle_s))
         finally:
             line.interrupt()
             line.clear_away()
