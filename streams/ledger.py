@@ -23,6 +23,7 @@ import redis.asyncio
 from connectors.records import Alert, Priority, encode
 from connectors.sinks.pace import Pace
 from connectors.sinks.sink import Receipt, Verdict
+from streams.kept_alerts import pack_alert, unpack_alert
 from streams.keys import Keys
 from streams.subscriptions import Wish
 
@@ -197,7 +198,7 @@ class Ledger:
             self.clock(),
             story.id,
             story.revision,
-            encode(alert),
+            pack_alert(encode(alert)),
             RANKS[alert.priority],
             first,
             int(self._remembers),
@@ -257,7 +258,8 @@ class Ledger:
     async def alert(self, story_id: str) -> bytes | None:
         """The latest alert of a story, None when it is forgotten."""
         name = f"{self.keys.tag}ledger:alert:{story_id}"
-        return cast(bytes | None, await cast(Awaitable[Any], self.redis.hget(name, "raw")))
+        kept = cast(bytes | None, await cast(Awaitable[Any], self.redis.hget(name, "raw")))
+        return None if kept is None else unpack_alert(kept)
 
     async def decide(self, destination: str, story_id: str, verdict: Verdict) -> bool:
         """Note what somebody decided about a story at a destination, and bring its message up
@@ -377,7 +379,7 @@ def _claim(row: list[Any]) -> Claim:
         verdicts=tuple(map(_verdict_decoder.decode, texts[15].splitlines())),
         message=texts[16],
         revision=int(row[-2]),
-        raw=row[-1],
+        raw=unpack_alert(row[-1]),
     )
 
 

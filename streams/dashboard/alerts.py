@@ -23,6 +23,7 @@ from streams import kafka_topics
 from streams.canary import is_canary_alert
 from streams.dashboard.attention import Attention
 from streams.kafka_offsets import client_options
+from streams.kept_alerts import unpack_alert
 from streams.keys import Keys
 from streams.settings import KafkaSettings
 
@@ -76,7 +77,8 @@ async def recall_alerts(redis: Redis, keys: Keys) -> list[Alert]:
     pipe = redis.pipeline(transaction=False)
     for story_id in ids:
         pipe.hget(f"{keys.tag}ledger:alert:{story_id.decode()}", "raw")
-    return list(_decoded(await pipe.execute() if ids else []))
+    kept: list[bytes | None] = await pipe.execute() if ids else []
+    return list(_decoded(raw and unpack_alert(raw) for raw in kept))
 
 
 async def follow_alerts(

@@ -2,7 +2,7 @@
 -- with, so that all keys are in one cluster slot; ARGV[1] is the caller's clock in seconds.
 --
 --   ledger                    hash    boot sentinel: born, settle_until
---   ledger:alert:STORY        hash    revision, raw: the latest alert of a story
+--   ledger:alert:STORY        hash    revision, raw: the latest alert of a story (kept_alerts.py)
 --   ledger:job:JOB            hash    one destination and one story: wanted, done, receipt, ...
 --   ledger:due:DEST:RANK      zset    job -> seconds when it is due (lease end while claimed)
 --   ledger:busy:DEST          zset    job -> lease end of an attempt under way
