@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import shlex
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,7 +23,7 @@ from streams.settings import SettingsError, load_settings
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
-Destination = Annotated[str, typer.Argument(help='As `list` shows it: "sink|target".')]
+Destination = Annotated[str, typer.Argument(help="As `list` shows it: 'sink|target'.")]
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 _T = TypeVar("_T")
 
@@ -34,7 +35,9 @@ def _deliveries() -> None:
 
 @app.command("list")
 def list_destinations(config: ConfigFile = None) -> None:
-    """List destinations: what waits, what is under way, when last told, failing or off."""
+    """List destinations: what waits, what is under way, when last told, failing or off. The id
+    comes first, quoted as a shell wants it for the other commands.
+    """
     for state in _with_ledger(config, lambda ledger: ledger.destinations()):
         typer.echo(escape(_destination_line(state)))
 
@@ -43,7 +46,7 @@ def list_destinations(config: ConfigFile = None) -> None:
 def log_attempts(
     config: ConfigFile = None,
     limit: Annotated[int, typer.Option(min=1, max=KEPT_ATTEMPTS, help="How many.")] = 50,
-    destination: Annotated[str, typer.Option(help='Only of one: "sink|target".')] = "",
+    destination: Annotated[str, typer.Option(help="Only of one: 'sink|target'.")] = "",
     story: Annotated[str, typer.Option(help="Only of one story's id.")] = "",
 ) -> None:
     """List the last attempts, oldest first."""
@@ -123,7 +126,8 @@ def _span(text: str) -> timedelta:
 
 def _destination_line(state: DestinationState) -> str:
     told = _moment(state.told_at) if state.told_at else "never"
-    parts = [state.id, f"waiting {state.waiting}", f"under way {state.in_flight}", f"told {told}"]
+    place = shlex.quote(state.id)
+    parts = [place, f"waiting {state.waiting}", f"under way {state.in_flight}", f"told {told}"]
     if state.failing_since:
         parts.append(f"failing since {_moment(state.failing_since)}")
     if state.off:
@@ -134,7 +138,7 @@ def _destination_line(state: DestinationState) -> str:
 def _attempt_line(attempt: Attempt) -> str:
     parts = [
         _moment(attempt.at.timestamp()),
-        f"{attempt.sink}|{attempt.target}",
+        shlex.quote(f"{attempt.sink}|{attempt.target}"),
         f"{attempt.story_id}:{attempt.revision}",
         f"attempt {attempt.attempt}",
         attempt.outcome,

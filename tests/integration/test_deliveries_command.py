@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -47,10 +48,12 @@ async def test_it_lists_logs_turns_on_and_sends_again(rig: Rig, config: Path) ->
         await eventually(lambda: len(rig.letters) == 1)
 
     listed = (await call("list", config=config)).stdout
-    assert "slack|C0000001  waiting 0  under way 0  told 2026-03-04 08:0" in listed
+    assert "'slack|C0000001'  waiting 0  under way 0  told 2026-03-04 08:0" in listed
+    # What is printed is what a shell takes.
+    assert [shlex.split(line)[0] for line in listed.splitlines()] == ["hook|", "slack|C0000001"]
     assert "OFF: the receiver answered 410 Gone" in listed
     log = (await call("log", config=config)).stdout
-    assert log.count("delivered") == 7 and "hook|  s9:1  attempt 1  turned_off" in log
+    assert log.count("delivered") == 7 and "'hook|'  s9:1  attempt 1  turned_off" in log
 
     assert (await call("turn-on", "hook|", config=config)).exit_code == 0
     assert (await call("turn-on", "hook|", config=config)).exit_code == 1
