@@ -45,7 +45,7 @@ WARM = 64
 DEADLINE_S = 180.0
 # What broker and Redis write stays in memory where it can: a disk that holds a write back for 70 ms
 # would be most of the slowest articles, whoever's turn it is.
-MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108 - a folder of our own
+MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 # Frameworks stand in an environment of their own: `make bench` makes it.
 FRAMEWORKS_PYTHON = FRAMEWORKS_HOME / "bin" / "python"
 # The embedded broker's wait is its latency: what a loop without a pace of its own can afford. Else
