@@ -6,6 +6,7 @@ n-grams is made by language_training.py.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -52,23 +53,27 @@ class LanguageModel:
 
 
 def identify_language(text: str) -> str:
-    """The ISO 639-1 code of a text's language, `other`, or an empty string if it has no words."""
+    """The ISO 639-1 code of a text's language, `other`, or an empty string where nobody can say: a
+    text without words, or of one alone, for which too many guesses are wrong.
+    """
     letters = [ord(char) for char in text[:MAX_CHARS] if char.isalpha()]
     if not letters:
         return ""
     foreign = sum(point > _LAST_LATIN and point not in _CYRILLIC for point in letters)
     if 2 * foreign > len(letters):
         return OTHER
-    if _is_strange(text[:MAX_CHARS]):
+    folded = "".join(char if char.isalpha() else " " for char in text[:MAX_CHARS].lower())
+    words = folded.split()
+    if len(words) == 1:
+        return ""
+    if _is_strange(words):
         return OTHER
     model = _shipped()
     return model.names[int(np.argmax(model.scores(text)))]
 
 
-def _is_strange(text: str) -> bool:
+def _is_strange(words: Sequence[str]) -> bool:
     """Whether many words hold letters that none of the languages named has."""
-    folded = "".join(char if char.isalpha() else " " for char in text.lower())
-    words = folded.split()
     strange = sum(not _LETTERS.issuperset(word) for word in words)
     return strange >= _STRANGE_WORDS and 4 * strange >= len(words)
 

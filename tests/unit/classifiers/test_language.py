@@ -66,6 +66,11 @@ def test_a_text_without_letters_has_no_language(text: str) -> None:
     assert identify_language(text) == ""
 
 
+@pytest.mark.parametrize("text", ["Explosion", "Sabotage!", "Kassel:", "Streik", "«Взрыв»"])
+def test_one_word_is_of_no_language_that_anybody_could_name(text: str) -> None:
+    assert identify_language(text) == ""
+
+
 @given(st.text(max_size=300))
 def test_any_text_is_answered(text: str) -> None:
     assert identify_language(text) in {*LANGUAGES, OTHER, ""}
