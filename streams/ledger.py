@@ -23,7 +23,7 @@ import redis.asyncio
 from connectors.records import Alert, Priority, encode
 from connectors.sinks.pace import Pace
 from connectors.sinks.sink import Receipt, Verdict
-from streams.kept_alerts import pack_alert, unpack_alert
+from streams.kept_alerts import kept_alert, pack_alert, unpack_alert
 from streams.keys import Keys
 from streams.subscriptions import Wish
 
@@ -37,7 +37,6 @@ CLAIM_LEASE_S = 20.0
 # What was told is remembered for longer than the longest schedule (78 h) runs, and than a story
 # whose reports say nothing new can stay open.
 MIN_KEEP_S, KEEP_WINDOWS = 14 * 86_400.0, 4
-
 # Of the delivery log, some 3 MB; as in ledger_settle.lua.
 KEPT_ATTEMPTS = 10_000
 
@@ -257,9 +256,7 @@ class Ledger:
 
     async def alert(self, story_id: str) -> bytes | None:
         """The latest alert of a story, None when it is forgotten."""
-        name = f"{self.keys.tag}ledger:alert:{story_id}"
-        kept = cast(bytes | None, await cast(Awaitable[Any], self.redis.hget(name, "raw")))
-        return None if kept is None else unpack_alert(kept)
+        return await kept_alert(self.redis, self.keys, story_id)
 
     async def decide(self, destination: str, story_id: str, verdict: Verdict) -> bool:
         """Note what somebody decided about a story at a destination, and bring its message up
@@ -295,9 +292,8 @@ class Ledger:
 
     async def attempts(self, limit: int = 100) -> list[Attempt]:
         """The last attempts, newest first (`KEPT_ATTEMPTS` are kept)."""
-        rows = await cast(
-            Awaitable[list[bytes]], self.redis.lrange(self.keys.delivery_log, 0, limit - 1)
-        )
+        asked = self.redis.lrange(self.keys.delivery_log, 0, limit - 1)
+        rows = await cast(Awaitable[list[bytes]], asked)
         return [msgspec.json.decode(row, type=Attempt) for row in rows]
 
     async def destinations(self) -> list[DestinationState]:
