@@ -45,12 +45,11 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class _Slice:
-    """Texts that were read together; the words that each occurrence joins."""
+    """Texts that were read together; `joined` has the two words that each occurrence joins."""
 
     scorer: Scorer
     found: Features
-    words: NDArray[np.int64]
-    others: NDArray[np.int64]
+    joined: NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +104,8 @@ def explain_found(
     borders = np.stack([numbers, numbers + 1], axis=1)
     rows = found.row_texts.searchsorted(borders).tolist()
     words = found.split.texts.searchsorted(borders).tolist()
-    read = _Slice(scorer, found, *map(np.concatenate, zip(*found.joined, strict=True)))
-    told = {}
+    joined = np.concatenate([(group.words, group.others) for group in found.groups], axis=1)
+    read, told = _Slice(scorer, found, joined), {}
     for (number, text, topics), (first, last), within in zip(wanted, rows, words, strict=True):
         if first == last:
             told[number] = tuple(Evidence(topic_id, (), "") for topic_id, _ in topics)
@@ -150,11 +149,11 @@ def _word_weights(
 
 def _window(read: _Slice, view: _Text, number: int) -> _Window:
     found = read.found
-    spans = [slice(*span) for span in found.bounds[:, number : number + 2].tolist()]
-    filled = [span for span in spans if span.start < span.stop]
-    columns = np.concatenate([found.columns[span] for span in filled])
-    sides = [side[span] for side in (read.words, read.others) for span in filled]
-    words = np.concatenate(sides) - view.first_word
+    spans = found.bounds[:, number : number + 2].tolist()
+    filled = [(start, end) for start, end in spans if start < end]
+    columns = np.concatenate([found.columns[start:end] for start, end in filled])
+    joined = np.concatenate([read.joined[:, start:end] for start, end in filled], axis=1)
+    words = joined.ravel() - view.first_word
     return _Window(read.scorer.contributions(found, columns, number), words)
 
 

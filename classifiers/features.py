@@ -91,11 +91,6 @@ class Features:
         )
 
     @property
-    def joined(self) -> list[tuple[I64, I64]]:
-        """The words that each group's occurrences begin with, and the others that they join."""
-        return [(group.words, group.others) for group in self.groups]
-
-    @property
     def kinds(self) -> NDArray[np.uint8]:
         """The number of each occurrence's kind in `KIND_WEIGHTS`."""
         numbers = np.array([_KINDS.index(group.kind) for group in self.groups], dtype=np.uint8)

@@ -22,6 +22,7 @@ REACH = 5
 _TOKEN = re.compile(
     r"\d{1,3}(?:[., ]\d{3})+(?!\d)|\d+(?:[.,]\d+)?%?|[^\W\d_]+(?:['’][^\W\d_]+)?|[.!?;:,()\n-]"
 )
+_THOUSANDS = re.compile(r"[., ](?=\d{3}(?!\d))")
 
 # Stems that begin a word; what the number beside it counts.
 _STEMS = {
@@ -110,12 +111,10 @@ def _parts(text: str) -> Iterator[str]:
     """The sentences that have a word that counts: no number is looked for beyond a sentence, and
     most sentences of most texts have none. A full stop before a space parts no number.
     """
-    counts = _COUNTS
+    counts = _COUNTS.__getitem__
     for part in text.replace("\n", ". ").split(". "):
-        for piece in part.split():
-            if counts[piece]:
-                yield part
-                break
+        if any(map(counts, part.split())):
+            yield part
 
 
 def _has_counting_word(piece: str) -> bool:
@@ -181,7 +180,9 @@ def _value(tokens: list[str], position: int) -> int | None:
         return None
     if token in _VALUES:
         return None if token in _WEAK_ONES else _VALUES[token]
-    digits = re.sub(r"[., ](?=\d{3}(?!\d))", "", token)
+    if not token[0].isdecimal():
+        return None  # most words
+    digits = _THOUSANDS.sub("", token)
     if not digits.isdigit():
         return None
     number = int(digits)

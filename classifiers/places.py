@@ -27,6 +27,8 @@ DATA = Path(__file__).parent / "data" / "places.npz"
 MAX_CHARS = 6_000
 MAX_WORDS = 4
 COUNTRY_POPULATION = 100_000_000
+_HEAD_BITS: Final = 14
+_HEAD_SHIFT: Final = 64 - _HEAD_BITS
 
 _TOKEN = re.compile(r"[^\W\d_]+(?:[-'’ʼ][^\W\d_]+)*\.?|[.!?;:,()\"«»“”—–\n|/]|\d+")
 _APOSTROPHES = str.maketrans({"’": "'", "ʼ": "'", "ё": "е", "-": " ", ".": " "})
@@ -66,6 +68,8 @@ class _Gazetteer:
     # Views of the arrays: one number at a time they give several times faster.
     hashes: memoryview[int]
     rows: memoryview[int]
+    # Where the hashes of each first `_HEAD_BITS` bits begin, so that few are left to search.
+    heads: list[int]
     names: tuple[str, ...]
     countries: str
     positions: NDArray[np.float32]
@@ -74,7 +78,8 @@ class _Gazetteer:
     def lookup(self, surface: str) -> tuple[int, ...]:
         """Rows of the places spelled so, likeliest first."""
         key = name_hash(surface)
-        first = end = bisect_left(self.hashes, key)
+        near = key >> _HEAD_SHIFT
+        first = end = bisect_left(self.hashes, key, self.heads[near], self.heads[near + 1])
         while end < len(self.hashes) and self.hashes[end] == key:
             end += 1
         return tuple(self.rows[first:end])
@@ -148,10 +153,13 @@ def country_names() -> Mapping[str, str]:
 
 @functools.cache
 def _load() -> _Gazetteer:
+    firsts = np.arange(1 << _HEAD_BITS, dtype=np.uint64)
     with np.load(DATA, allow_pickle=False) as stored:
+        hashes = stored["hashes"]
         return _Gazetteer(
-            memoryview(stored["hashes"]),
+            memoryview(hashes),
             memoryview(stored["rows"]),
+            [*hashes.searchsorted(firsts << np.uint64(_HEAD_SHIFT)).tolist(), len(hashes)],
             tuple(stored["names"].tobytes().decode().split("\n")),
             stored["countries"].tobytes().decode(),
             stored["positions"],

@@ -135,7 +135,7 @@ class Scorer:
         """
         weights = self._table.take(columns, axis=0)
         # A running sum, so that what is added first does not depend on how many there are.
-        squares = np.cumsum(weights[:, -1], dtype=np.float32)[-1:]
+        squares = weights[:, -1].cumsum()[-1:]
         least = _least_length(found.row_windows[window : window + 1])
         length = np.maximum(np.sqrt(squares), least)
         return np.asarray(weights[:, : self.n_topics] / length, dtype=np.float32)

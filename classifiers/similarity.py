@@ -304,5 +304,8 @@ def _signatures(bags: list[list[str]]) -> list[bytes]:
     if not bags:
         return []
     matrix = rensa.RMinHash.digest_matrix_from_token_sets(bags, SIGNATURE_BYTES, _SEED)
-    rows = (np.asarray(matrix.to_rows(), dtype=np.uint64) & 0xFF).astype(np.uint8)
-    return [row.tobytes() if bag else b"" for row, bag in zip(rows, bags, strict=True)]
+    rows = matrix.to_rows()  # lists of Python's numbers: no array is made of them
+    return [
+        bytes([value & 0xFF for value in row]) if bag else b""
+        for row, bag in zip(rows, bags, strict=True)
+    ]

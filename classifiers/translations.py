@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 TRANSLATIONS_PATH: Final = Path(__file__).parent / "data" / "translations.npz"
 #: Languages of the table besides English, which is what the others are translated to.
@@ -30,6 +31,8 @@ RARE: Final = 9.0
 COMPOUND_CHARS: Final = 9
 PART_CHARS: Final = 4
 COMPOUND_SURENESS: Final = 0.8
+_HEAD_BITS: Final = 14
+_HEAD_SHIFT: Final = 32 - _HEAD_BITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +47,36 @@ class Sense:
 
 
 @dataclass(frozen=True, slots=True)
-class _Table:
+class _Keys:
+    """Sorted 32-bit keys, and where those of each first `_HEAD_BITS` bits begin: what is left to
+    search is short.
+    """
+
     keys: array[int]
+    heads: list[int]
+
+    @classmethod
+    def of(cls, stored: NDArray[np.uint32]) -> _Keys:
+        """Keys as they are stored."""
+        firsts = np.arange(1 << _HEAD_BITS, dtype=np.uint32) << np.uint32(_HEAD_SHIFT)
+        heads = [*stored.astype(np.uint32).searchsorted(firsts).tolist(), len(stored)]
+        return cls(array("I", stored.astype(np.uint32).tobytes()), heads)
+
+    def find(self, key: int) -> int | None:
+        """The place of a key; None where it is not."""
+        near = key >> _HEAD_SHIFT
+        end = self.heads[near + 1]
+        at = bisect_left(self.keys, key, self.heads[near], end)
+        return at if at < end and self.keys[at] == key else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    keys: _Keys
     terms: array[int]
     sureness: bytes
     concepts: bytes
-    common_keys: array[int]
+    common_keys: _Keys
     common: bytes
     concept_terms: tuple[int, ...]
     concept_rarity: tuple[float, ...]
@@ -82,13 +109,13 @@ def rarity_in(language: str, stem: str) -> float | None:
     if language not in LANGUAGES:
         return None
     table = _load()
-    at = _find(table.common_keys, stem_key(language, stem))
+    at = table.common_keys.find(stem_key(language, stem))
     return RARE if at is None else table.common[at] / RARITY_STEPS
 
 
 def _sense(folded: str, language: str) -> Sense | None:
     table = _load()
-    at = _find(table.keys, word_key(language, folded))
+    at = table.keys.find(word_key(language, folded))
     if at is None:
         return None
     concept = table.concepts[at]
@@ -113,20 +140,15 @@ def _compound(folded: str) -> tuple[Sense, ...]:
     return ()
 
 
-def _find(keys: array[int], key: int) -> int | None:
-    at = bisect_left(keys, key)
-    return at if at < len(keys) and keys[at] == key else None
-
-
 @functools.cache
 def _load() -> _Table:
     with np.load(TRANSLATIONS_PATH, allow_pickle=False) as stored:
         return _Table(
-            array("I", stored["keys"].astype(np.uint32).tobytes()),
+            _Keys.of(stored["keys"]),
             array("I", stored["terms"].astype(np.uint32).tobytes()),
             stored["sureness"].tobytes(),
             stored["concepts"].tobytes(),
-            array("I", stored["common_keys"].astype(np.uint32).tobytes()),
+            _Keys.of(stored["common_keys"]),
             stored["common"].tobytes(),
             tuple(int(term) for term in stored["concept_terms"]),
             tuple(float(step) / RARITY_STEPS for step in stored["concept_rarity"]),

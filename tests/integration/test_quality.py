@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 from redis.asyncio import Redis
 
 from classifiers.drift import BINS
@@ -98,7 +99,7 @@ async def test_what_was_read_twice_is_counted_as_the_fast_model_said_it(
 ) -> None:
     # The reference is the fast model's alone: like is compared with like.
     counts = QualityCounts(redis, keys, SomeModel())
-    twice = replace(screened(0.95, 0.05), first=(0.45, 0.55))
+    twice = msgspec.structs.replace(screened(0.95, 0.05), first=(0.45, 0.55))
     counts.add([twice, screened(0.95, 0.05)], [Decision("off_topic", "off_topic")] * 2, NOW)
     await counts.flush()
     week = (await QualityLog(redis, keys).probabilities("one", NOW)).last_week
