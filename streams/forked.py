@@ -142,11 +142,11 @@ def _become_fresh(name: str, environment: Mapping[str, str], stderr: int) -> Non
 
 def _run(name: str) -> int:
     """What the interpreter does with a program, up to its exit code."""
-    from streams.cli import main
+    from streams.cli import run
 
     code: object = 0
     try:
-        main()
+        run(name)
     except SystemExit as end:
         code = end.code
     except BaseException:  # noqa: BLE001 - the outermost frame of this process

@@ -20,7 +20,6 @@ from connectors.records import Evidence, Story
 from connectors.sinks.settings import AnySink, SlackSettings
 from connectors.sinks.slack_actions import ASKING, Choice, Press, Question, Submission, place_text
 from connectors.sinks.slack_http import HttpListener
-from connectors.sinks.slack_socket import SocketListener
 from connectors.sinks.slack_views import View, ViewOpener, report_key, reports_view, topics_view
 from streams.desk import CannotTakeError, EditorDesk
 from streams.feedback import Feedback
@@ -202,6 +201,8 @@ def _listening(
             desk = SlackDesk(sink, editor, stories, opener, topics, settings.zone_of)
             app_token = settings.app_token.get_secret_value()
             if app_token:
+                from connectors.sinks.slack_socket import SocketListener  # for lines that have one
+
                 await SocketListener(app_token, str(settings.api_url), desk).run(stop)
                 return
             secret = settings.signing_secret.get_secret_value()

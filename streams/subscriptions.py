@@ -16,7 +16,6 @@ from types import MappingProxyType
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from classifiers.places import country_names
 from connectors.records import Alert, Priority, Story
 from streams.subscription_settings import SubscriptionSettings
 
@@ -218,6 +217,8 @@ def _places_match(subscription: SubscriptionSettings, story: Story) -> bool:
     """A story does not show a country beside a town of it: who wants the country has it meant."""
     if not subscription.places:
         return True
+    from classifiers.places import country_names  # numpy, which the page never needs
+
     named = {place.name for place in story.places}
     countries = country_names()
     named |= {countries.get(place.country, "") for place in story.places}

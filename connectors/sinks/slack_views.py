@@ -10,8 +10,6 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from slack_sdk.web.async_client import AsyncWebClient
-
 from connectors.records import Alert, Report
 from connectors.sinks.http_outcome import open_session
 from connectors.sinks.plain_text import one_line
@@ -108,6 +106,8 @@ class ViewOpener:
     """Opens windows for one workspace. Make it inside a running event loop."""
 
     def __init__(self, settings: SlackSettings) -> None:
+        from slack_sdk.web.async_client import AsyncWebClient  # for lines that have a Slack
+
         self._session = open_session(OPEN_TIMEOUT_S, allow_private=True)
         self._client = AsyncWebClient(
             token=settings.token.get_secret_value(),

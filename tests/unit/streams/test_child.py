@@ -6,12 +6,14 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from streams import child as child_module
 from streams.child import FIRST_WAIT_S, LIVED_WELL_S, LONGEST_WAIT_S, Child, last_line, resident_mb
+from streams.supervisor import COMMON, OTHERS
 from tests.lanes import wait_until
 
 
@@ -103,8 +105,42 @@ def test_resident_memory_of_this_process_is_told() -> None:
     assert resident_mb(None) == 0
 
 
-def test_the_supervisor_stays_small() -> None:
-    heavy = "sklearn pandas numpy scipy faust aiokafka aiohttp feedparser trafilatura".split()
-    code = f"import sys, streams.commands.up; print([m for m in {heavy} if m in sys.modules])"
+def _loaded_of(unwanted: str, modules: Sequence[str]) -> str:
+    """Which of the unwanted a process has once it has these modules, beginning as ours do."""
+    code = f"""
+import importlib, sys
+from streams.cli import spare_rich
+spare_rich()
+for module in {list(modules)}:
+    importlib.import_module(module)
+print([each for each in {unwanted.split()} if each in sys.modules])
+"""
     told = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
-    assert told.stdout.strip() == "[]"
+    return told.stdout.strip()
+
+
+def test_the_supervisor_stays_small() -> None:
+    heavy = "sklearn pandas numpy scipy faust aiokafka aiohttp feedparser trafilatura rich"
+    assert _loaded_of(heavy, ["streams.commands.up"]) == "[]"
+
+
+def test_no_process_but_the_worker_has_what_only_the_worker_needs() -> None:
+    assert _loaded_of("numpy scipy sklearn rich slack_sdk", [*COMMON, *OTHERS]) == "[]"
+
+
+def test_a_line_without_slack_has_no_slack_sdk() -> None:
+    assert _loaded_of("slack_sdk rich", ["streams.assembly"]) == "[]"
+
+
+def test_the_page_loads_no_parser_of_pages() -> None:
+    assert _loaded_of("trafilatura lxml numpy rich slack_sdk", ["streams.commands.page"]) == "[]"
+
+
+def test_help_is_still_drawn_with_rich() -> None:
+    told = subprocess.run(
+        [sys.executable, "-m", "streams", "up", "--help"],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert "─ Options ─" in told.stdout

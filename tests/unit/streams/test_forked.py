@@ -18,7 +18,7 @@ import streams.cli
 from streams.doorbell import Doorbell
 from streams.forked import can_fork, fork_command, preload
 
-def tell():
+def tell(name):
     numbers = [signal.SIGTERM, signal.SIGINT, signal.SIGCHLD]
     told = {
         "argv": sys.argv,
@@ -35,7 +35,7 @@ def tell():
     print("to the log", file=sys.stderr)
     raise SystemExit(7)
 
-streams.cli.main = tell
+streams.cli.run = tell
 for number in (signal.SIGTERM, signal.SIGCHLD):
     signal.signal(number, lambda *_: None)
 held = open("/dev/zero")
