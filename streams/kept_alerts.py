@@ -6,7 +6,12 @@ Owns the form. What was written before there was one, plain JSON, is read as wel
 from __future__ import annotations
 
 import zlib
-from typing import Final
+from collections.abc import Awaitable
+from typing import Final, cast
+
+from redis.asyncio import Redis
+
+from streams.keys import Keys
 
 #: Stands before what is deflated with the dictionary below; JSON never begins with it.
 _DEFLATED: Final = b"\x01"
@@ -58,3 +63,10 @@ def unpack_alert(kept: bytes) -> bytes:
         return zlib.decompressobj(_WBITS, zdict=_DICTIONARY).decompress(kept[1:])
     except zlib.error as error:
         raise ValueError(f"a kept alert cannot be read: {error}") from error
+
+
+async def kept_alert(redis: Redis, keys: Keys, story_id: str) -> bytes | None:
+    """The latest alert of a story, None when it is forgotten."""
+    name = f"{keys.tag}ledger:alert:{story_id}"
+    kept = await cast(Awaitable[bytes | None], redis.hget(name, "raw"))
+    return None if kept is None else unpack_alert(kept)
