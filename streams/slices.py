@@ -127,6 +127,14 @@ class SliceDrain:
             if not self.app.should_stop:
                 raise
 
+    async def on_partitions_revoked(self: Any, revoked: Any) -> None:
+        """Commit what is done. Faust forgets what was acknowledged before it commits here: up to a
+        second of work would be done again by whoever has the partitions next.
+        """
+        await self.maybe_wait_for_commit_to_finish()
+        await self.commit()
+        await super().on_partitions_revoked(revoked)  # type: ignore[misc]
+
     def on_buffer_drop(self: Any, partition: Any) -> None:
         """A full partition has been worked off: hand on what a fetch has brought of it."""
         if partition in self._buffered_partitions:

@@ -80,7 +80,8 @@ def test_faust_is_the_one_whose_drain_we_replace() -> None:
         "_get_active_partitions", "_wait_next_records", "perform_seek", "flow_active",
         "suspend_flow", "on_buffer_full", "on_buffer_drop", "_buffered_partitions", "_add_gap",
         "_read_offset", "_committed_offset", "_acked", "_acked_index", "_n_acked",
-        "_commit_every", "_waiting_for_ack", "unacked", "_new_offset",
+        "_commit_every", "_waiting_for_ack", "unacked", "_new_offset", "commit",
+        "maybe_wait_for_commit_to_finish", "on_partitions_revoked",
     ):  # fmt: skip
         assert hasattr(consumer, name), name
 
@@ -205,3 +206,18 @@ async def test_a_drain_that_fails_while_the_app_runs_says_so() -> None:
     taking.consumer._wait_next_records = fail
     with pytest.raises(RuntimeError):
         await taking.consumer._drain_messages(SimpleNamespace(should_stop=False))
+
+
+async def test_what_is_done_is_committed_before_partitions_are_given_away() -> None:
+    taking = Taking()
+    committed: list[dict[TP, int]] = []
+
+    async def commit(offsets: dict[TP, int], start_new_transaction: bool = True) -> bool:
+        committed.append(offsets)
+        return True
+
+    taking.consumer._commit_offsets = commit
+    await taking.fetch(5, 6, 7)
+    taking.intake.acknowledge(await taking.take())
+    await taking.consumer.on_partitions_revoked({ONE, TWO})
+    assert committed[:1] == [{ONE: 8}]
