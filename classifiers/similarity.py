@@ -109,10 +109,9 @@ def fingerprints(
         for kind, number in counted:
             share = min(1.0, 0.4 + 0.2 * math.log(max(1, number)))
             weights[term_hash(f"#{kind}:{number}")] = TOLL_WEIGHT * share
-    signatures = _signatures(bags)
     return [
-        Fingerprint(_unit(weights), signature, len(bag))
-        for weights, bag, signature in zip(found, bags, signatures, strict=True)
+        Fingerprint(_unit(weights), _signature(bag), len(bag))
+        for weights, bag in zip(found, bags, strict=True)
     ]
 
 
@@ -299,13 +298,12 @@ def _unit(weights: dict[int, float]) -> tuple[tuple[int, int], ...]:
     return tuple([(term, round(-255 * weight / norm) or 1) for weight, term in top])
 
 
-def _signatures(bags: list[list[str]]) -> list[bytes]:
-    """The lowest byte of each MinHash. Bags are hashed together, in one call."""
-    if not bags:
-        return []
-    matrix = rensa.RMinHash.digest_matrix_from_token_sets(bags, SIGNATURE_BYTES, _SEED)
-    rows = matrix.to_rows()  # lists of Python's numbers: no array is made of them
-    return [
-        bytes([value & 0xFF for value in row]) if bag else b""
-        for row, bag in zip(rows, bags, strict=True)
-    ]
+def _signature(bag: list[str]) -> bytes:
+    """The lowest byte of each MinHash. One text at a time: rensa's call for many hands them to
+    threads, which cost a text alone ten times the hashing, and a batch gains nothing.
+    """
+    if not bag:
+        return b""
+    hashed = rensa.RMinHash(SIGNATURE_BYTES, _SEED)
+    hashed.update(bag)
+    return bytes([value & 0xFF for value in hashed.digest()])
