@@ -1,8 +1,8 @@
 """Wirebell beside its yardsticks, in turn: `make bench`. Each says more with settings of its own.
 
 `bench_line` alone takes more than twenty minutes on two cores; what each took is printed. Others
-are run by themselves: `bench_idle` (docs/at-rest.md), `bench_scale` (docs/scaling.md), `bench_page`,
-`replay`. Where Java 17 or Maven is missing, Apache Kafka is left out, and said to be.
+are run by themselves: `bench_idle` (docs/at-rest.md), `bench_scale` (docs/scaling.md), `replay`
+and `bench_page`. Where Java 17 or Maven is missing, Apache Kafka is left out, and said to be.
 """
 
 from __future__ import annotations
