@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 import msgspec
 
-from connectors.sinks.settings import AnySink, ConsoleSettings, SlackSettings, WebhookSettings
 from connectors.sinks.sink import Result
 from connectors.sinks.webhook import WebhookSink
 from connectors.sinks.webhook_body import MAX_BODY_BYTES
@@ -59,22 +58,6 @@ class Notifier(Protocol):
     async def close(self) -> None:
         """Give back connections."""
         ...
-
-
-def make_notifier(settings: AnySink, target: str, time_zone: str = "UTC") -> Notifier:
-    """The notifier of a sink's place. Call it inside a running event loop. Slack's SDK and the
-    terminal's are loaded for those who are told there.
-    """
-    if isinstance(settings, SlackSettings):
-        from connectors.sinks.slack_notices import SlackNotifier
-
-        return SlackNotifier(settings, target)
-    if isinstance(settings, WebhookSettings):
-        return WebhookNotifier(WebhookSink("notices", settings))
-    assert isinstance(settings, ConsoleSettings)
-    from connectors.sinks.console import ConsoleSink
-
-    return ConsoleNotifier(ConsoleSink("notices", settings, time_zone=time_zone))
 
 
 def encode_incident(notice: Notice) -> bytes:

@@ -13,7 +13,7 @@ from aiohttp import web
 
 from connectors.listener import Listener
 from connectors.publisher import Publisher
-from connectors.sinks.notices import make_notifier
+from connectors.sinks.notifiers import make_notifier
 from streams.canary_watch import CanaryWatch
 from streams.commands.configured import begin
 from streams.commands.options import ConfigFile

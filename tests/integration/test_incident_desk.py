@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from connectors.sinks.notices import Notice, Notifier, make_notifier
+from connectors.sinks.notices import Notice, Notifier
+from connectors.sinks.notifiers import make_notifier
 from connectors.sinks.settings import SlackSettings, WebhookSettings
 from connectors.sinks.sink import Result
 from streams.health import Finding, State, Verdict
