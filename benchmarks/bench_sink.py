@@ -145,13 +145,12 @@ class Race:
         self, contender: Contender, articles: Sequence[Article], pace: float
     ) -> dict[datetime, float]:
         sent: dict[datetime, float] = {}
-        began = time.monotonic()
+        began, stamp = time.monotonic(), _this_millisecond()
         for number, article in enumerate(articles):
             time.sleep(max(0.0, began + number / pace - time.monotonic()))
-            now = datetime.now(UTC)
-            # A story keeps milliseconds.
-            now = now.replace(microsecond=now.microsecond // 1_000 * 1_000)
-            stamped = msgspec.structs.replace(article, fetched_at=now)
+            # A story keeps milliseconds; no two articles may share one.
+            stamp = max(stamp + timedelta(milliseconds=1), _this_millisecond())
+            stamped = msgspec.structs.replace(article, fetched_at=stamp)
             raw = encode(stamped)
             sent[stamped.fetched_at] = time.monotonic()
             self._hand_over(contender, stamped.id.encode(), raw)
@@ -183,6 +182,11 @@ class Race:
         assert self._producer.flush(30) == 0
         if self._lane.embedded and contender.name not in ROLES:
             self._redis.publish(Keys(contender.prefix).nudges, RECORDS)
+
+
+def _this_millisecond() -> datetime:
+    now = datetime.now(UTC)
+    return now.replace(microsecond=now.microsecond // 1_000 * 1_000)
 
 
 def _real(turn: int) -> Sequence[Article]:
