@@ -2,7 +2,7 @@
 
 `python -m benchmarks.sink_loops ORDERS` runs one until it is ended. They screen, join stories and
 post with the product's own functions (`benchmarks/line_work.py`, `WebhookSink`); they keep no
-ledger, so a kill loses or repeats what was under way, and a receiver that is away ends them.
+ledger, so a kill tells again what was under way, and a receiver that is away ends them.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ have nothing to do, so each round begins on a line that has been idle for {rest:
 
 *Wirebell* is a `wirebell worker` as it is: article, story, alert confirmed by Kafka, read
 again, noted in the ledger, posted, and the receipt written down. *{straight}* posts what it has
-decided and then commits: no Kafka topic of alerts, no ledger, so a kill repeats or loses what was
+decided and then commits: no Kafka topic of alerts, no ledger, so a kill tells again what was
 under way, and a receiver that is away stops it. *{through}* are two processes: one
 decides and has Kafka confirm its alerts, the other reads and posts them. Model, stories, body and
 signature are the product's own functions in all of them; the slow reader is off but in its row.
