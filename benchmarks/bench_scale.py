@@ -21,12 +21,13 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import msgspec
+import psutil
 import redis
 from confluent_kafka import (
     Consumer,
+    ConsumerGroupState,
     ConsumerGroupTopicPartitions,
     KafkaException,
     Producer,
@@ -34,11 +35,13 @@ from confluent_kafka import (
 )
 from confluent_kafka.admin import AdminClient
 
-from benchmarks.growth import Day, grow, plot, resident_mb
-from benchmarks.line_articles import Wire
+from benchmarks.growth import Day, grow, plot, put_day, resident_mb
+from benchmarks.idle_line import process_name
+from benchmarks.line_articles import MONTH, Wire, month
 from benchmarks.replay import cpu_s
+from benchmarks.scale_redis import memory_by_kind, redis_state
 from benchmarks.scale_report import Cost, Moment, ScaleReport, Spread
-from connectors.records import SCHEMA_HEADER, Alert, Article, decode_alert, encode
+from connectors.records import SCHEMA_HEADER, Alert, Article, article_id, decode_alert, encode
 from streams.embedded import EmbeddedRedis
 from streams.kafka_topics import ALERTS, ARTICLES, WORKER_GROUP
 from streams.keys import Keys
@@ -59,6 +62,13 @@ topics = ["hostage_taking"]
 min_probability = 0.999
 deliver = [{ sink = "terminal" }]
 """
+DAYS_SOURCE = """
+[[sources]]
+type = "files"
+id = "days"
+path = "{folder}"
+interval_s = 1
+"""
 
 
 @dataclass(slots=True)
@@ -72,11 +82,12 @@ class Line:
     prefix: str = field(default_factory=lambda: f"scale-{secrets.token_hex(4)}-")
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
     published: int = 0
+    sources: str = ""
 
     def environment(self) -> Mapping[str, str]:
         """What the workers are told."""
         config = self.folder / "wirebell.toml"
-        config.write_text(CONFIG, encoding="utf-8")
+        config.write_text(CONFIG + self.sources, encoding="utf-8")
         return {
             **os.environ,
             "OMP_NUM_THREADS": "1",
@@ -142,6 +153,13 @@ class Line:
             producer.poll(0)
         assert producer.flush(60) == 0
 
+    def warm(self) -> None:
+        """A few articles of other ids, so that every worker has worked."""
+        self.publish(
+            msgspec.structs.replace(each, id=article_id("warm", each.id))
+            for each in Wire(3).articles(8 * self.partitions)
+        )
+
     def committed(self, admin: AdminClient) -> int:
         """How many articles the workers have committed."""
         partitions = [TopicPartition(self.prefix + ARTICLES, n) for n in range(self.partitions)]
@@ -188,14 +206,14 @@ def spread(line: Line, workers: int, articles: Sequence[Article], store: redis.R
     for _ in range(workers):
         line.start_worker()
     _wait_until_shared(line, workers, store)
-    line.publish(Wire(3).articles(8 * line.partitions))
+    line.warm()
     line.wait(admin)
-    before, cpu_before = _redis_state(store), [cpu_s(each.pid) for each in line.processes]
+    before, cpu_before = redis_state(store), [cpu_s(each.pid) for each in line.processes]
     began = time.monotonic()
     line.publish(iter(articles))
     line.wait(admin)
     seconds = time.monotonic() - began
-    after = _redis_state(store)
+    after = redis_state(store)
     cpu = [cpu_s(e.pid) - b for e, b in zip(line.processes, cpu_before, strict=True)]
     told = [alert.id for alert, _ in line.alerts()]
     return Spread(
@@ -212,6 +230,7 @@ def spread(line: Line, workers: int, articles: Sequence[Article], store: redis.R
             bytes_in=(after["in"] - before["in"]) / len(articles),
             bytes_out=(after["out"] - before["out"]) / len(articles),
             memory=(after["memory"] - before["memory"]) / len(articles),
+            kinds=memory_by_kind(store),
         ),
     )
 
@@ -221,7 +240,7 @@ def rebalances(line: Line, seconds: float, store: redis.Redis) -> list[Moment]:
     admin = AdminClient({"bootstrap.servers": line.servers})
     line.start_worker(), line.start_worker()
     _wait_until_shared(line, 2, store)
-    line.publish(Wire(3).articles(8 * line.partitions))
+    line.warm()
     line.wait(admin)
     wire = Wire(5)
     acts = {
@@ -242,20 +261,23 @@ def rebalances(line: Line, seconds: float, store: redis.Redis) -> list[Moment]:
 
 
 def month_of_days(line: Line, days: int, store: redis.Redis) -> list[Day]:
-    """A month of heavy days through one worker, watched by the page's process."""
+    """A month of heavy days through `wirebell up`: its sources, its worker and its page."""
     admin = AdminClient({"bootstrap.servers": line.servers})
-    worker = line.start_worker()
-    _wait_until_shared(line, 1, store)
-    page = line.start("page", WIREBELL_PAGE__PORT="0")
+    folder = line.folder / "days"
+    folder.mkdir()
+    line.sources = DAYS_SOURCE.format(folder=folder)
+    up = line.start("up", WIREBELL_PAGE__PORT="0")
 
     def memory() -> dict[str, float]:
-        return {
-            "worker": resident_mb(worker.pid),
-            "page": resident_mb(page.pid),
-            "Redis (nothing expires)": _redis_state(store)["memory"] / 1e6,
-        }
+        family = [psutil.Process(up.pid), *psutil.Process(up.pid).children(recursive=True)]
+        held = {process_name(each): resident_mb(each.pid) for each in family}
+        return {**held, "Redis (nothing expires)": redis_state(store)["memory"] / 1e6}
 
-    return grow(days, line.publish, lambda: line.wait(admin), memory)
+    def publish(articles: list[Article]) -> None:
+        line.published += len({article.id for article in articles})
+        put_day(folder, articles)
+
+    return grow(days, publish, lambda: line.wait(admin), memory)
 
 
 def _moment(
@@ -290,24 +312,15 @@ def _wait_until_shared(line: Line, workers: int, store: redis.Redis) -> None:
             if part.topic == line.prefix + ARTICLES
         ]
         if (
-            len(found.members) == workers
+            found.state == ConsumerGroupState.STABLE
+            and len(found.members) == workers
+            and all(member.assignment.topic_partitions for member in found.members)
             and len(held) == line.partitions
             and store.hlen(Keys(line.prefix).processes) == workers
         ):
             return
         time.sleep(0.2)
     raise TimeoutError(f"{workers} workers did not share {line.partitions} partitions in time")
-
-
-def _redis_state(store: redis.Redis) -> dict[str, float]:
-    told: dict[str, Any] = dict(store.info())
-    return {
-        "cpu": told["used_cpu_user"] + told["used_cpu_sys"],
-        "commands": told["total_commands_processed"],
-        "in": told["total_net_input_bytes"],
-        "out": told["total_net_output_bytes"],
-        "memory": told["used_memory"],
-    }
 
 
 @contextmanager
@@ -343,6 +356,14 @@ def main() -> None:
                 done = spread(line, workers, articles, redis.Redis.from_url(server.url))
             report.spreads.append(done)
             print(report.row(done), flush=True)
+        if MONTH.exists():
+            with (
+                EmbeddedRedis(folder / "redis-month") as server,
+                _opened(4, node, server) as line,
+            ):
+                real = list(month(asked.articles))
+                report.month = spread(line, 1, real, redis.Redis.from_url(server.url))
+            print(report.row(report.month), flush=True)
         with (
             EmbeddedRedis(folder / "redis-growth") as server,
             _opened(4, node, server) as line,

@@ -1,8 +1,8 @@
 """A month of heavy days through one line: what the processes and Redis hold after each.
 
 The heaviest day of the real month (of generated articles where it is missing) goes through
-real processes again and again, with new words in part and new ids, so that stories begin and
-grow every day. Redis' own clock cannot be moved: what it lets go by age is measured by
+`wirebell up` again and again, a file a day, with new words in part and new ids, so that stories
+begin and grow every day. Redis' own clock cannot be moved: what it lets go by age is measured by
 `benchmarks.bench_stories --month`.
 """
 
@@ -52,7 +52,7 @@ def again(day: int, articles: list[Article]) -> Iterator[Article]:
 
 def grow(
     days: int,
-    publish: Callable[[Iterator[Article]], None],
+    publish: Callable[[list[Article]], None],
     wait: Callable[[], None],
     memory: Callable[[], dict[str, float]],
 ) -> list[Day]:
@@ -60,10 +60,21 @@ def grow(
     articles = heavy_day()
     found = []
     for day in range(days):
-        publish(again(day, articles))
+        publish(list(again(day, articles)))
         wait()
         found.append(Day((day + 1) * len(articles), memory()))
     return found
+
+
+def put_day(folder: Path, articles: list[Article]) -> None:
+    """One more file of articles, there at once and whole."""
+    rows = [
+        {"guid": a.id, "title": a.title, "text": a.text, "publisher": a.publisher, "url": a.url}
+        for a in articles
+    ]
+    partial = folder.with_suffix(".partial")
+    partial.write_bytes(b"\n".join(msgspec.json.encode(row) for row in rows))
+    partial.rename(folder / f"day-{len(list(folder.iterdir())):04}.jsonl")
 
 
 def resident_mb(pid: int) -> float:

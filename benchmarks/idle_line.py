@@ -176,7 +176,7 @@ def _rest(family: list[psutil.Process], seconds: float) -> tuple[Resting, ...]:
         memory = process.memory_full_info()
         found.append(
             Resting(
-                _name(process),
+                process_name(process),
                 100 * (_cpu_s(process) - cpu_s) / passed,
                 memory.rss / 1e6,
                 memory.pss / 1e6,
@@ -190,7 +190,7 @@ def _cpu_s(process: psutil.Process) -> float:
     return float(times.user + times.system)
 
 
-def _name(process: psutil.Process) -> str:
+def process_name(process: psutil.Process) -> str:
     words = process.cmdline()
     if "streams" in words:
         return str(words[words.index("streams") + 1])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -13,7 +13,15 @@ from benchmarks.growth import Day
 #: The largest figure in the trade: documents of all kinds that one firm claims to read a day.
 LARGEST_PER_DAY = 1_300_000_000
 DAY_S = 86_400
-WINDOW_S = 72 * 3_600
+#: How long Redis keeps what of an article, in hours (streams/stories.py, ledger.py, a window of
+#: 72 h): the index for a window and a half.
+KINDS = {"index": 108, "stories": 7 * 24 * 1.05, "articles": 14 * 24, "alerts": 14 * 24}
+KIND_NAMES = {
+    "index": "terms and signatures, by which others find it",
+    "stories": "facts and its story",
+    "articles": "that it was seen",
+    "alerts": "the latest alert of its story",
+}
 #: Nobody plans a machine that is never idle.
 USED = 0.6
 #: Of the real month's articles so many are about a topic (docs: benchmarks.replay).
@@ -56,10 +64,10 @@ session takes away the partitions of a worker that only stood still.
 
 ## A month of heavy days
 
-The heaviest day of a real month, {days} times in a row with new ids and in part new words: resident
-memory after {quarter:,} and after {all:,} articles. Redis' clock cannot be moved, so here it lets
-nothing go; that it does by age is measured by `python -m benchmarks.bench_stories`
-(docs/stories.md).
+The heaviest day of a real month, {days} times in a row with new ids and in part new words, a file a
+day through one `wirebell up`: resident memory of each of its processes after {quarter:,} and after
+{all:,} articles. Redis' clock cannot be moved, so here it lets nothing go; that it does by age,
+with event time, is measured by `python -m benchmarks.bench_stories` (docs/stories.md).
 
 {growth}
 
@@ -76,7 +84,10 @@ nothing go; that it does by age is measured by `python -m benchmarks.bench_stori
 | bytes from Redis | {bytes_out:,.0f} |
 | Redis memory, bytes | {memory:,.0f} |
 
-One batch is one call to Redis, so the commands an article fall with the load.
+One batch is one call to Redis, so the commands an article fall with the load. Of the memory, for an
+article about an incident:
+
+{kinds}
 
 ## Where it bends
 
@@ -84,19 +95,24 @@ Workers share nothing but Kafka and Redis. Kafka is cut into partitions; Redis i
 a line are under one hash tag, because one script asks three questions of an article and writes
 the answer, atomically. Redis runs scripts on one core. So the line grows with cores until that
 core is busy, at about **{bend:,.0f} articles a second** of this kind (one in four about an
-incident), or {bend_real:,.0f} a second of the real month's, of which {on_topic:.0%} are about a
-topic.
+incident), or {bend_real:,.0f} a second if {on_topic:.0%} are about a topic.
 
 The model: cores for workers = rate x {worker_ms:.2f} ms / {used}; Redis cores = rate x
-{redis_ms:.3f} ms; memory of Redis = rate x share about a topic x bytes x 72 h.
+{redis_ms:.3f} ms x share about a topic / {share:.2f}; memory of Redis = rate x share about a topic
+x the sum of bytes x how long they are kept.
 
-| articles a second | what it is | worker cores | busy share of Redis' core | Redis memory, 72 h |
+| articles a second | what it is | worker cores | busy share of Redis' core | Redis memory |
 |---|---|---|---|---|
 {model}
 
-Beyond one core of Redis a line has to be cut: several lines, each with its own prefix (by
-language, or by topic), on one Kafka. Stories that cross the cut then ring once in each. Wirebell
-does not do that by itself; nobody who reads news alone needs it.
+{checked}
+
+Beyond one core of Redis, or its memory, a line has to be cut: several lines, each with a
+configuration of its own: its own `[kafka] prefix`, its own `[redis] prefix` (and Redis), and its
+share of the *sources*. That is the only cut there is: no setting sends an article to one line or
+another by its language or topic, so languages are cut by the sources that write them, and a cut by
+topic would have every line classify everything. Stories that cross the cut ring once in each line.
+Nobody who reads news alone needs it.
 """
 
 
@@ -108,6 +124,7 @@ class Cost:
     bytes_in: float
     bytes_out: float
     memory: float
+    kinds: Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +162,7 @@ class ScaleReport:
     spreads: list[Spread] = field(default_factory=list)
     moments: list[Moment] = field(default_factory=list)
     growth: list[Day] = field(default_factory=list)
+    month: Spread | None = None
 
     def row(self, one: Spread) -> str:
         """One line of the first table."""
@@ -207,6 +225,9 @@ class ScaleReport:
             bend_real=bend_real,
             on_topic=ON_TOPIC,
             used=USED,
+            share=share,
+            kinds=self._kinds(cost, share),
+            checked=self._checked(),
             model="\n".join(self._model(worker_ms, redis_ms / share * ON_TOPIC, cost, share)),
         )  # fmt: skip
 
@@ -230,11 +251,41 @@ class ScaleReport:
     def _cost(self) -> Cost:
         """The mean over the spreads."""
         count = len(self.spreads)
-        return Cost(
-            *(
-                sum(getattr(one.cost, name) for one in self.spreads) / count
-                for name in ("commands", "bytes_in", "bytes_out", "memory")
+        means = (
+            sum(getattr(one.cost, name) for one in self.spreads) / count
+            for name in ("commands", "bytes_in", "bytes_out", "memory")
+        )
+        shares = {kind: sum(e.cost.kinds[kind] for e in self.spreads) / count for kind in KINDS}
+        return Cost(*means, shares)
+
+    def _kinds(self, cost: Cost, share: float) -> str:
+        """What an article about an incident holds of Redis' memory, and for how long."""
+        rows = [
+            f"| {KIND_NAMES[kind]} | {cost.memory / share * cost.kinds[kind]:,.0f} | {kept:.0f} |"
+            for kind, kept in KINDS.items()
+        ]
+        return _table(("what", "bytes", "kept for, hours"), rows)
+
+    def _checked(self) -> str:
+        """How far the model, fed with the first run alone, is off what the others measured."""
+        first, others = self.spreads[0], [(one, 1.0) for one in self.spreads[1:]]
+        told = []
+        if self.month:
+            share = self.month.alerts / self.month.articles * first.articles / first.alerts
+            others.append((self.month, share))
+        for one, share in others:
+            expected = share * first.redis_cpu_s / first.articles * one.articles
+            memory = share * first.cost.memory
+            told.append(
+                f"| {'the real month: ' if one is self.month else ''}"
+                f"workers: {one.workers}, partitions: {one.partitions} |"
+                f" {one.redis_cpu_s / expected - 1:+.0%} |"
+                f" {one.cost.memory / memory - 1:+.0%} |"
             )
+        table = _table(("run", "Redis' time, measured against predicted", "its memory"), told)
+        return (
+            "How far it is off, fed with nothing but the first run (1 worker, 1 partition; for the"
+            f" month, with its share of articles that rang):\n\n{table}"
         )
 
     def _model(self, worker_ms: float, redis_ms: float, cost: Cost, share: float) -> Sequence[str]:
@@ -246,7 +297,8 @@ class ScaleReport:
         )
         rows = []
         for rate, what in rates:
-            memory = rate * cost.memory / share * ON_TOPIC * WINDOW_S / 1e9
+            hours = sum(cost.kinds[kind] * kept for kind, kept in KINDS.items())
+            memory = rate * cost.memory / share * ON_TOPIC * hours * 3_600 / 1e9
             rows.append(
                 f"| {rate:,.0f} | {what} | {max(rate * worker_ms / 1_000 / USED, 0.01):,.2f} |"
                 f" {rate * redis_ms / 1_000:.1%} | {memory:,.1f} GB |"
