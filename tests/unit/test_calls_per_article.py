@@ -29,7 +29,9 @@ from tests.unit.streams.test_slices import ONE, Taking
 
 BATCH = 256
 # Counted; a limit is this much wider, for other libraries and small changes.
-SCREENING_CALLS, WORKER_CALLS, MARGIN = 269, 22, 1.4
+SCREENING_CALLS, WORKER_CALLS, MARGIN = 269, 22, 1.08
+# Fewer than this share of it is no improvement: nothing was counted, or no article was read.
+LEAST = 0.5
 # An article with a topic that comes alone: most of it is the same for a batch of any size.
 ALONE_CALLS = 1_575
 
@@ -57,7 +59,7 @@ async def test_screening_an_article_takes_so_many_calls() -> None:
         screen(batch, model, datetime(2026, 1, 1, tzinfo=UTC))
 
     await work()  # loads what is loaded once, and remembers the words: news repeats them
-    assert await _calls(work) / BATCH <= MARGIN * SCREENING_CALLS
+    assert LEAST * SCREENING_CALLS <= await _calls(work) / BATCH <= MARGIN * SCREENING_CALLS
 
 
 async def test_an_article_with_a_topic_that_comes_alone_takes_so_many_calls() -> None:
@@ -76,7 +78,7 @@ async def test_an_article_with_a_topic_that_comes_alone_takes_so_many_calls() ->
 async def test_bringing_an_article_through_the_worker_takes_so_many_calls(tmp_path: Path) -> None:
     line = _WorkerPath(tmp_path)
     await line.bring()
-    assert await _calls(line.bring) / BATCH <= MARGIN * WORKER_CALLS
+    assert LEAST * WORKER_CALLS <= await _calls(line.bring) / BATCH <= MARGIN * WORKER_CALLS
 
 
 class _WorkerPath:
