@@ -149,10 +149,10 @@ class Ledger:
     async def starts(self, subscriptions: Sequence[str]) -> Mapping[str, float]:
         """When each subscription began: the first time that any worker asked, in epoch seconds.
 
-        A Redis that was emptied learns it from the workers that live.
+        Asked once: it does not change, and a Redis that was emptied learns it from `want`.
         """
-        if not subscriptions:
-            return {}
+        if all(name in self._starts for name in subscriptions):
+            return self._starts
         now = self.clock()
         pipe = self.redis.pipeline(transaction=False)
         for name in subscriptions:
@@ -182,7 +182,9 @@ class Ledger:
                 args += [int(wish.matches), wish.not_before, int(wish.follows), wish.together]
                 args += [int(wish.silent), wish.max_per_hour, gather_s.get(place.sink, 0.0)]
             await self._scripts["want"](keys=[self.keys.tag], args=args, client=pipe)
-        started = await pipe.execute()
+        for name, start in self._starts.items():
+            pipe.hsetnx(self.keys.subscription_starts, name, start)
+        started = (await pipe.execute())[: len(wanted)]
         self._remembers = True
         return sum(map(int, started))
 

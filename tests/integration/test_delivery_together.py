@@ -98,12 +98,15 @@ async def test_what_came_while_the_line_was_down_rings_though_redis_was_emptied(
     worker = worker_of(rig)
     await worker.accept([make_alert("before")])
     await rig.settle([worker])
+    began = await rig.redis.hgetall(rig.keys.subscription_starts)
     names = [key async for key in rig.redis.scan_iter(match=f"{rig.keys.tag}*")]
     await rig.redis.delete(*names)
     rig.clock.forward(6 * 3_600)
     await worker.accept([make_alert("meanwhile", published_at=MORNING + timedelta(minutes=5))])
     await rig.settle([worker])
     assert alone(rig) == ["before", "meanwhile"]
+    # Workers that start now hear of it too.
+    assert await rig.redis.hgetall(rig.keys.subscription_starts) == began != {}
 
 
 @pytest.mark.parametrize(
