@@ -25,7 +25,7 @@ import msgspec
 import redis
 from confluent_kafka import Producer
 
-from benchmarks.bench_line import PARTITIONS, Lane, open_lane
+from benchmarks.bench_line import MEMORY, PARTITIONS, Lane, open_lane
 from benchmarks.line_articles import MONTH, Wire, month
 from benchmarks.sink_lines import CONTENDERS, ROLES, Contender, started
 from benchmarks.sink_receiver import Receiver
@@ -233,7 +233,7 @@ def main() -> None:
     backlogs: list[Backlog] = []
     for name in asked.lanes.split(","):
         with ExitStack() as stack:
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=MEMORY)))
             store = stack.enter_context(EmbeddedRedis(folder / "redis"))
             try:
                 lane = stack.enter_context(open_lane(name, folder))

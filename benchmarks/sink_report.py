@@ -29,7 +29,9 @@ to the confirmed alert in Kafka, beside more yardsticks, is in [performance](per
 Milliseconds from just before an article goes to Kafka until a receiver has taken the signed
 webhook about it, on one machine: {articles} articles of 3 KB a round, {pace} a second, about one in
 four of an incident; {rounds} rounds each, in turn. All run at once, and while one works the others
-have nothing to do, so each round begins on a line that has been idle for {rest:.0f} s or more.
+have nothing to do, so each round begins on a line that has been idle for {rest:.0f} s or more. What
+broker and Redis write stays in memory (`/dev/shm`, where there is one): a disk that holds a write
+back is most of a p99, and writes most where most is kept.
 
 *Wirebell* is a `wirebell worker` as it is: article, story, alert confirmed by Kafka, read
 again, noted in the ledger, posted, and the receipt written down. *{straight}* posts what it has
