@@ -37,9 +37,10 @@ end (everything on it, over 15 minutes): {load:.1f}. {libraries}.
 Every contender is a process that does the same work with the same functions: decode and
 validate the article, screen it with the shipped model, one call of the stories' script in Redis
 a batch (256 at most, taking what is there), the alerts confirmed by Kafka before offsets are
-committed. *Wirebell* is the worker with its screening step, everything between Kafka and Kafka
-as in `wirebell worker`, so dead letters, outages and kills are handled there and in no
-yardstick; *Faust's own consumer* is the same with `kafka.whole_slices = false`. *FastStream*,
+committed. *Wirebell* is the worker of `wirebell worker` with its screening step, so dead letters,
+outages and kills are handled there and in no yardstick, but without heartbeats, canary, counts of
+quality, and the step that delivers ([latency](latency.md) has all of them); *Faust's own consumer*
+is the same with `kafka.whole_slices = false`. *FastStream*,
 *Bytewax* and *Quix Streams* do it as their own documentation does
 (`benchmarks/line_frameworks.py`): Quix Streams hands over one record at a time and is timed
 before Kafka has confirmed, Bytewax commits no offsets.
