@@ -59,7 +59,9 @@ async def test_screening_an_article_takes_so_many_calls() -> None:
         screen(batch, model, datetime(2026, 1, 1, tzinfo=UTC))
 
     await work()  # loads what is loaded once, and remembers the words: news repeats them
-    assert LEAST * SCREENING_CALLS <= await _calls(work) / BATCH <= MARGIN * SCREENING_CALLS
+    # A memory that other tests have filled begins anew in one of them, not in the next.
+    calls = min([await _calls(work) for _ in range(3)]) / BATCH
+    assert LEAST * SCREENING_CALLS <= calls <= MARGIN * SCREENING_CALLS
 
 
 async def test_an_article_with_a_topic_that_comes_alone_takes_so_many_calls() -> None:
@@ -72,7 +74,8 @@ async def test_an_article_with_a_topic_that_comes_alone_takes_so_many_calls() ->
             assert screened.chosen
 
     await work()
-    assert await _calls(work) / len(alone) <= MARGIN * ALONE_CALLS
+    calls = min([await _calls(work) for _ in range(3)]) / len(alone)
+    assert LEAST * ALONE_CALLS <= calls <= MARGIN * ALONE_CALLS
 
 
 async def test_bringing_an_article_through_the_worker_takes_so_many_calls(tmp_path: Path) -> None:
