@@ -82,11 +82,15 @@ def read_kafka_topic(lane: Lane, kafka_topic: str, partitions: int = 4) -> list[
         consumer.close()
 
 
-def wait_until(condition: Callable[[], bool], timeout_s: float = 20, what: str = "") -> None:
-    """Poll until the condition holds; fails the test when it does not in time."""
+def wait_until(
+    condition: Callable[[], bool], timeout_s: float = 20, what: str | Callable[[], str] = ""
+) -> None:
+    """Poll until the condition holds; fails the test when it does not in time, with `what`."""
     deadline = time.monotonic() + timeout_s
     while not condition():
-        assert time.monotonic() < deadline, f"not within {timeout_s} s: {what or condition}"
+        assert time.monotonic() < deadline, (
+            f"not within {timeout_s} s: {(what() if callable(what) else what) or condition}"
+        )
         time.sleep(0.02)
 
 
@@ -94,5 +98,7 @@ async def until(condition: Callable[[], bool], timeout_s: float = 20, what: str 
     """`wait_until` for tests that run in the event loop."""
     deadline = time.monotonic() + timeout_s
     while not condition():
-        assert time.monotonic() < deadline, f"not within {timeout_s} s: {what or condition}"
+        assert time.monotonic() < deadline, (
+            f"not within {timeout_s} s: {(what() if callable(what) else what) or condition}"
+        )
         await asyncio.sleep(0.02)

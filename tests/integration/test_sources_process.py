@@ -124,7 +124,7 @@ def test_kafka_killed_in_the_middle_costs_no_article(line: SourceLine) -> None:
     kept = unchanged_for(1.5, line.cursors)  # at 400 a second it moved every 0.25 s
     assert all(b'"open"' in cursor for each in kept.values() for cursor in each.values())
     server.start()
-    wait_until(lambda: {a.title for a in line.articles()} == titles(2_000), 60, line.said())
+    wait_until(lambda: {a.title for a in line.articles()} == titles(2_000), 60, line.said)
     assert process.poll() is None
     assert len(line.cursors()) == (2 if line.lane.embedded else 1)
 
