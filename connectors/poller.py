@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from connectors.publisher import PublishError
 from connectors.records import Article, encode
@@ -26,7 +26,7 @@ T = TypeVar("T")
 # bound what the producer holds at once when each article is as large as may be.
 PUBLISH_BATCH, PUBLISH_BYTES = 500, 4_000_000
 # How long a stop waits for what is being handed over; what is not done then is repeated.
-FINISH_S = 0.7
+FINISH_S, CANCEL_AGAIN_S = 0.7, 0.5
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 3.0
 
 
@@ -285,10 +285,18 @@ class Poller:
             task.cancel()
         if self._tasks:
             await asyncio.wait(list(self._tasks), timeout=FINISH_S)
-        left = list(self._tasks)
+        await end_tasks(self._tasks)
+
+
+async def end_tasks(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    """Cancel tasks until all have ended: a library may drop a cancellation that comes while it
+    connects, and a task that goes on would be waited for without end.
+    """
+    left = set(tasks)
+    while left:
         for task in left:
             task.cancel()
-        await asyncio.gather(*left, return_exceptions=True)
+        _, left = await asyncio.wait(left, timeout=CANCEL_AGAIN_S)
 
 
 class _Entry:

@@ -19,7 +19,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from connectors.call_thread import CallThread
-from connectors.poller import ArticlePublisher, Poller, PollReport, Scheduled
+from connectors.poller import ArticlePublisher, Poller, PollReport, Scheduled, end_tasks
 from connectors.publisher import Publisher, PublishError
 from connectors.sources.factory import make_source
 from connectors.sources.settings import AnySource, IngestSettings
@@ -125,8 +125,7 @@ class SourceProcess:
             try:
                 await self._poll_cluster(poller, cluster_id, stop)
             finally:
-                heeding.cancel()
-                await asyncio.gather(heeding, return_exceptions=True)
+                await end_tasks([heeding])
 
     def _telling(self, redis: Redis) -> ArticlePublisher:
         """The publisher; on the embedded broker one that tells the workers as well."""
@@ -144,9 +143,7 @@ class SourceProcess:
         try:
             await poller.run(over)
         finally:
-            for task in watching:
-                task.cancel()
-            await asyncio.gather(*watching, return_exceptions=True)
+            await end_tasks(watching)
 
     async def _reach_cluster(self, stop: asyncio.Event) -> str | None:
         """The cluster's id, once its Kafka topics are there; None when stopped before."""
